@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package authz
+
+import (
+	"context"
+	"time"
+)
+
+// EventType names what happened. The set is fixed: types are metric labels and
+// the names that operators filter audit logs by.
+type EventType string
+
+// Types of events. Those that change something are also kept in the store's
+// audit ring, written in the same batch as the change.
+const (
+	// EventDecision: a guard let a request pass or refused it. Never audited one by one.
+	EventDecision EventType = "decision"
+	// EventTokenRequest: the token endpoint refused a request. Never audited one by one.
+	EventTokenRequest EventType = "token_request"
+	EventTokenIssued  EventType = "token_issued"
+	EventTokenRevoked EventType = "token_revoked"
+	EventGrantRevoked EventType = "grant_revoked"
+	EventIntrospected EventType = "token_introspected"
+
+	EventClientAdded         EventType = "client_added"
+	EventClientEdited        EventType = "client_edited"
+	EventClientRemoved       EventType = "client_removed"
+	EventClientSecretRotated EventType = "client_secret_rotated"
+	EventClientRevoked       EventType = "client_revoked"
+	EventKeyRotated          EventType = "key_rotated"
+)
+
+// Outcome is how an event ended.
+type Outcome string
+
+// Outcomes of events.
+const (
+	Allowed Outcome = "allowed"
+	Denied  Outcome = "denied"
+	Failed  Outcome = "failed" // trouble of ours
+)
+
+// Event is something worth counting or keeping. It holds no secret, and nothing
+// a client sent that was not checked first: Client is a registered client's id.
+type Event struct {
+	Type    EventType
+	Outcome Outcome
+	// Reason is the code of the [Error] when Outcome is not Allowed.
+	Reason    string
+	GrantType string
+	Client    string
+	Subject   string
+	Grant     string
+	// Actor is who caused an administrative change: "admin" or a client's id.
+	Actor string
+	// Took is how long it took, where that was measured.
+	Took time.Duration
+}
+
+// Recorder takes events. Record must be fast, must not block on input or
+// output, and is safe for concurrent use.
+type Recorder interface {
+	Record(ctx context.Context, e Event)
+}
+
+// Discard is a Recorder that drops everything.
+var Discard Recorder = discard{}
+
+type discard struct{}
+
+func (discard) Record(context.Context, Event) {}

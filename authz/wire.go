@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package authz
+
+// Authentication schemes (RFC 9110 §11.1), as they are written in challenges.
+// They are compared without regard to case.
+const (
+	SchemeBasic  = "Basic"
+	SchemeBearer = "Bearer"
+)
+
+// Grant types (RFC 6749, and the registry that it founded).
+const (
+	GrantClientCredentials = "client_credentials"
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+)
+
+// Client authentication methods (RFC 7591 §2).
+const (
+	AuthSecretBasic = "client_secret_basic"
+	AuthSecretPost  = "client_secret_post"
+	AuthNone        = "none"
+)
+
+// Request and response parameters.
+const (
+	ParamClientID         = "client_id"
+	ParamClientSecret     = "client_secret"
+	ParamGrantType        = "grant_type"
+	ParamScope            = "scope"
+	ParamResource         = "resource"
+	ParamToken            = "token"
+	ParamTokenTypeHint    = "token_type_hint"
+	ParamError            = "error"
+	ParamErrorDescription = "error_description"
+	ParamErrorURI         = "error_uri"
+)
+
+// Token type hints (RFC 7009 §2.1) and the token type of answers (RFC 6750 §4).
+const (
+	TokenTypeBearer  = "Bearer"
+	HintAccessToken  = "access_token"
+	HintRefreshToken = "refresh_token"
+)
+
+// Well-known paths.
+const (
+	// PathServerMetadata is where an authorization server describes itself (RFC 8414 §3).
+	PathServerMetadata = "/.well-known/oauth-authorization-server"
+	// PathResourceMetadata is where a protected resource describes itself (RFC 9728 §3).
+	PathResourceMetadata = "/.well-known/oauth-protected-resource"
+	// PathReserved is the prefix that the guard keeps for itself on every guarded host.
+	PathReserved = "/.oauth2/"
+)
