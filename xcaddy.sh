@@ -1,0 +1,140 @@
+#!/usr/bin/env sh
+# SPDX-FileCopyrightText: The caddy-oauth2 Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds, runs and tests caddy-oauth2. Without an argument it prints help.
+set -eu
+
+cd "$(dirname "$0")"
+
+module=github.com/caddy-oauth2/caddy-oauth2
+output=${OUTPUT:-examples/caddy/caddy}
+case $output in
+/*) ;;
+*) output=$PWD/$output ;;
+esac
+fuzz_seconds=${FUZZ_SECONDS:-5}
+
+help() {
+	cat <<HELP
+Usage: ./xcaddy.sh build | run | test
+
+  build   build Caddy with this module into examples/caddy/caddy
+  run     build, then serve examples/quickstart on http://localhost:8080
+  test    check everything: format, vet, staticcheck, race tests, whole-system
+          tests, each fuzz target for some seconds
+
+Environment:
+  OUTPUT         the binary to build instead
+  CADDY_VERSION  the Caddy that xcaddy builds (default: the one of go.mod)
+  FUZZ_SECONDS   how long each fuzz target runs (default: 5)
+HELP
+}
+
+say() { printf '==> %s\n' "$*"; }
+
+# fail SENTENCE... ends the script with what is wrong.
+fail() {
+	printf 'xcaddy.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+# need COMMAND PACKAGE makes sure that a command is there: as root on Debian it
+# installs the package, elsewhere it names it.
+need() {
+	command -v "$1" >/dev/null 2>&1 && return
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+		say "installing $2 (for $1)"
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$2" >/dev/null && return
+	fi
+	fail "$1 is missing: install it (Debian: apt-get install $2) and try again"
+}
+
+need_go() {
+	command -v go >/dev/null 2>&1 || fail "Go is missing: install $(sed -n 's/^go /Go /p' go.mod) or newer from https://go.dev/dl/"
+}
+
+# build leaves Caddy with this module at $output. Where xcaddy is not installed,
+# examples/caddy is what xcaddy would build.
+build() {
+	need_go
+	if command -v xcaddy >/dev/null 2>&1; then
+		say "building $output with xcaddy"
+		xcaddy build "${CADDY_VERSION:-$(go list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)}" \
+			--with "$module=." --output "$output"
+	else
+		say "building $output (the first time takes a few minutes)"
+		CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -tags nobadger,nomysql,nopgx -o "$output" ./examples/caddy
+	fi
+	"$output" list-modules 2>/dev/null | grep -q '^oauth2$' || fail "$output does not have the module"
+}
+
+# run serves the quickstart until it is interrupted.
+run() {
+	build
+	sed -n '/^```sh$/,/^```$/{/^```/d;p;}' examples/quickstart/README.md | sed 's/^/    /' | {
+		say "serving http://localhost:8080; try in another terminal:"
+		cat
+	}
+	exec "$output" run --config examples/quickstart/Caddyfile
+}
+
+# fuzz runs each fuzz target of the package in directory $1 for some seconds.
+fuzz() {
+	grep -hos '^func Fuzz[A-Za-z0-9_]*' "$1"/*_test.go | sed 's/^func //' | while read -r target; do
+		say "fuzzing $1 $target for ${fuzz_seconds} s"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "${fuzz_seconds}s" "./$1"
+	done
+}
+
+# test_all runs every check. One set of flags for vet, staticcheck and tests, so
+# that Caddy is compiled once. The whole-system tests come last.
+test_all() {
+	need_go
+	need git git
+	need curl curl
+	need gcc gcc # the race detector
+
+	say "format"
+	unformatted=$(gofmt -l $(git ls-files '*.go'))
+	[ -z "$unformatted" ] || fail "run gofmt -w on: $unformatted"
+
+	# What does not link Caddy is tested first: it takes seconds.
+	lean="./authz/... ./tokenstore/..."
+
+	say "staticcheck"
+	tools=$(mktemp -d)
+	trap 'rm -rf "$tools"' EXIT
+	go build -o "$tools/staticcheck" honnef.co/go/tools/cmd/staticcheck
+	GOFLAGS="${GOFLAGS:-} -race"
+	export GOFLAGS
+	say "vet"
+	go vet ./...
+	"$tools/staticcheck" ./...
+
+	say "tests of the rooms without Caddy"
+	# shellcheck disable=SC2086 # a list of patterns
+	go test -count=1 $lean
+
+	# Fuzzing instruments all that a package links: only for packages without
+	# Caddy is that cheap. The others run their seed corpus as tests.
+	say "fuzz targets"
+	for directory in $(git ls-files 'authz/*_test.go' 'tokenstore/*_test.go' | sed 's|/[^/]*$||' | sort -u); do
+		fuzz "$directory"
+	done
+
+	say "tests with Caddy"
+	# shellcheck disable=SC2046 # a list of packages
+	go test -count=1 $(go list ./... | grep -v -e "^$module/authz" -e "^$module/tokenstore")
+}
+
+case "${1:-}" in
+build) build ;;
+run) run ;;
+test) test_all ;;
+'' | help | -h | --help) help ;;
+*)
+	help >&2
+	exit 2
+	;;
+esac
