@@ -32,6 +32,9 @@ type Store interface {
 	// revision of that one and does nothing. Engines remember IDs for at least
 	// the last 4096 batches and across a restart.
 	//
+	// An unknown outcome is settled before the next Get answers: what the batch
+	// put is there, or it will never be unless the batch is applied again.
+	//
 	// Errors: ErrConflict (an expectation does not hold; nothing was done),
 	// ErrUnknown (it may or may not have been done), ErrFull (the disk is full;
 	// nothing was done), ErrUnavailable (nothing was done). A context that ends
@@ -92,6 +95,9 @@ type Batch struct {
 	Expect []Expect
 	Put    []Put
 	Delete []Key
+	// Urgent lets the batch use the room that an engine may keep back for the day
+	// its disk is full. It is for what must not fail then: revocations.
+	Urgent bool
 }
 
 // StatsReporter is what an engine implements that has figures to show.

@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// flightTimeout bounds a load that several requests wait for. It has no
+// request's context: one that gives up must not fail the others.
+const flightTimeout = 10 * time.Second
+
+// Cached answers like [Load], through the cache: exact, not eventual (see
+// epochs). A hit reads no disk, takes no lock and allocates nothing. Concurrent
+// misses of one key share one load; absence and errors are not cached. The record
+// is shared: it is read, never written.
+//
+// A key is to be read as one type T only; as another it works, but slowly.
+func Cached[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
+	if e := db.find(db.cacheHash(key)); e != nil && e.key == key {
+		if r, ok := e.record.(*Record[T]); ok {
+			db.counts.hits.Add(1)
+			return r, nil
+		}
+	}
+	return miss[T](ctx, db, key)
+}
+
+// CachedID is Cached for the key that [NewKey] would build: a hit does not even
+// allocate the key.
+func CachedID[T any](ctx context.Context, db *DB, realm string, kind Kind, id string) (*Record[T], error) {
+	var room [128]byte
+	key := append(room[:0], byte(len(realm)))
+	key = append(key, realm...)
+	key = append(key, byte(kind))
+	key = append(key, id...)
+	if len(realm) <= MaxRealm {
+		if e := db.find(db.cacheHashBytes(key)); e != nil && string(e.key) == string(key) {
+			if r, ok := e.record.(*Record[T]); ok {
+				db.counts.hits.Add(1)
+				return r, nil
+			}
+		}
+	}
+	return miss[T](ctx, db, NewKey(realm, kind, id))
+}
+
+// CachedCredential is Cached for the key that [CredentialKey] would build: a hit
+// does not even allocate the key.
+func CachedCredential[T any](ctx context.Context, db *DB, digest [32]byte) (*Record[T], error) {
+	var key [credentialKeySize]byte
+	key[1] = byte(KindCredential)
+	copy(key[2:], digest[:])
+	if e := db.find(db.cacheHashBytes(key[:])); e != nil && string(e.key) == string(key[:]) {
+		if r, ok := e.record.(*Record[T]); ok {
+			db.counts.hits.Add(1)
+			return r, nil
+		}
+	}
+	return miss[T](ctx, db, CredentialKey(digest))
+}
+
+// miss loads a record together with whoever else wants it now.
+//
+// A load that began before this request arrived may tell of a time before a
+// revocation, or a minting, that was acknowledged before this request arrived.
+// Its answer therefore counts only if it is positive and its epochs still are the
+// present ones. Otherwise the next load does: it begins after this request
+// arrived, whoever begins it, so its answer counts whatever it is.
+func miss[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
+	db.counts.misses.Add(1)
+	for late := true; ; late = false {
+		own := false
+		flight := db.flights.DoChan(string(key), func() (any, error) {
+			own = true
+			return fly[T](context.WithoutCancel(ctx), db, key)
+		})
+		var landed singleflight.Result
+		select {
+		case landed = <-flight:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		e, _ := landed.Val.(*entry)
+		if late && !own && (landed.Err != nil || !db.valid(e)) {
+			continue
+		}
+		if landed.Err != nil {
+			return nil, landed.Err
+		}
+		if r, ok := e.record.(*Record[T]); ok {
+			return r, nil
+		}
+		return Load[T](ctx, db, key)
+	}
+}
+
+// fly loads a record and offers it to the cache.
+func fly[T any](ctx context.Context, db *DB, key Key) (e *entry, err error) {
+	// A panic here would not be one request's: it would end the process.
+	defer func() {
+		if p := recover(); p != nil {
+			db.log.Error("loading a record panicked", slog.Any("panic", p))
+			e, err = nil, fmt.Errorf("%w: loading a record panicked", ErrUnavailable)
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, flightTimeout)
+	defer cancel()
+	_, e, err = load[T](ctx, db, key)
+	c := db.cache.Load()
+	switch {
+	case err == nil && c != nil:
+		c.set(db.cacheHash(key), e)
+		db.at(stepLoadCached)
+	case errors.Is(err, ErrNotFound) && c != nil:
+		c.drop(db.cacheHash(key))
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		// The flight's deadline is not the caller's.
+		err = fmt.Errorf("%w: no answer within %s", ErrUnavailable, flightTimeout)
+	}
+	return e, err
+}

@@ -1,0 +1,200 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tokenstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// loadTries bounds how often a load begins anew because the record got other
+// anchors between its two reads.
+const loadTries = 4
+
+// Load reads a record from the store, past the cache. Errors: ErrNotFound when
+// it is absent or expired, or one of its anchors is absent, expired or at another
+// generation; ErrDamaged; ErrUnavailable; the context's.
+func Load[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
+	r, _, err := load[T](ctx, db, key)
+	return r, err
+}
+
+// load reads and decodes a record, with what the cache needs of it.
+func load[T any](ctx context.Context, db *DB, key Key) (*Record[T], *entry, error) {
+	f, e, err := db.verify(ctx, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := typed[T](f)
+	if err != nil {
+		db.reportDamage(key, err)
+		return nil, nil, err
+	}
+	e.record = r
+	return r, e, nil
+}
+
+// verify reads a record and its anchors and says whether it is valid. The epochs
+// in the entry were captured before the reads that it rests on.
+func (db *DB) verify(ctx context.Context, key Key) (facts, *entry, error) {
+	db.counts.loads.Add(1)
+	items, err := db.get(ctx, key)
+	if err != nil {
+		return facts{}, nil, err
+	}
+	for range loadTries {
+		f, err := db.decode(items[0])
+		if err != nil {
+			return facts{}, nil, err
+		}
+		db.at(stepLoadRead)
+		marks := db.epochs.capture(f)
+		db.at(stepLoadCaptured)
+
+		keys := make([]Key, 1, 1+len(f.anchors))
+		keys[0] = key
+		for _, g := range f.anchors {
+			keys = append(keys, g.Key)
+		}
+		if items, err = db.get(ctx, keys...); err != nil {
+			return facts{}, nil, err
+		}
+		if items[0].Revision != f.revision {
+			again, err := db.decode(items[0])
+			if err != nil {
+				return facts{}, nil, err
+			}
+			if !sameKeys(again.anchors, f.anchors) {
+				continue // the captured epochs are not those of its anchors
+			}
+			f = again
+		}
+		until, err := db.judge(f, items[1:])
+		if err != nil {
+			return facts{}, nil, err
+		}
+		db.at(stepLoadVerified)
+		return f, &entry{key: key, until: until, marks: marks}, nil
+	}
+	return facts{}, nil, fmt.Errorf("%w: a record changes faster than it can be read", ErrUnavailable)
+}
+
+// sameKeys says whether two lists name the same anchors, at whatever generation.
+func sameKeys(a, b []Generation) bool {
+	return slices.EqualFunc(a, b, func(x, y Generation) bool { return x.Key == y.Key })
+}
+
+// decode decodes an item; an absent one is ErrNotFound.
+func (db *DB) decode(item Item) (facts, error) {
+	if item.Revision == 0 {
+		return facts{}, ErrNotFound
+	}
+	f, err := db.auth.decodeRecord(item)
+	if err != nil {
+		db.reportDamage(item.Key, err)
+	}
+	return f, err
+}
+
+// judge says whether a record is valid, given its anchors as they are: in their
+// order, absent ones among them. It gives back the first moment, in milliseconds,
+// at which the record or one of its anchors will have expired; 0 is never.
+func (db *DB) judge(f facts, anchors []Item) (until int64, err error) {
+	now := db.clock.millis()
+	if f.expired(now) {
+		return 0, ErrNotFound
+	}
+	until = f.expires
+	for i, g := range f.anchors {
+		if anchors[i].Revision != g.Revision {
+			return 0, ErrNotFound
+		}
+		a, err := db.decode(anchors[i])
+		if err != nil {
+			return 0, err
+		}
+		if a.expired(now) {
+			return 0, ErrNotFound
+		}
+		if a.expires != 0 && (until == 0 || a.expires < until) {
+			until = a.expires
+		}
+	}
+	return until, nil
+}
+
+// Generations are the present generations of anchors, in their order, read in one
+// snapshot. ErrNotFound when one is absent or has expired: then nothing may be
+// minted below it.
+func (db *DB) Generations(ctx context.Context, anchors ...Key) ([]Generation, error) {
+	items, err := db.get(ctx, anchors...)
+	if err != nil {
+		return nil, err
+	}
+	now := db.clock.millis()
+	gens := make([]Generation, len(items))
+	for i, item := range items {
+		f, err := db.decode(item)
+		if err != nil {
+			return nil, err
+		}
+		if f.expired(now) {
+			return nil, ErrNotFound
+		}
+		gens[i] = Generation{Key: anchors[i], Revision: item.Revision}
+	}
+	return gens, nil
+}
+
+// EnsureAnchor is the generation of an anchor, which is created if absent: that
+// of a client that stands in the configuration and mints for the first time.
+func (db *DB) EnsureAnchor(ctx context.Context, anchor Key) (Generation, error) {
+	gens, err := db.Generations(ctx, anchor)
+	if errors.Is(err, ErrNotFound) {
+		c := db.NewChange()
+		c.Create(anchor, nil, time.Time{})
+		var rev Revision
+		if rev, err = db.Commit(ctx, c); err == nil {
+			return Generation{Key: anchor, Revision: rev}, nil
+		}
+		if errors.Is(err, ErrConflict) { // somebody else was first
+			gens, err = db.Generations(ctx, anchor)
+		}
+	}
+	if err != nil {
+		return Generation{}, err
+	}
+	return gens[0], nil
+}
+
+// damageLogPause is the least time between two log lines about damage: clients
+// choose what is read, and must not fill the disk.
+const damageLogPause = time.Second
+
+// reportDamage counts a damaged record and says so, at most once a second. Other
+// errors it passes over.
+func (db *DB) reportDamage(key Key, err error) {
+	if !errors.Is(err, ErrDamaged) {
+		return
+	}
+	db.counts.damaged.Add(1)
+	now := time.Now().UnixMilli()
+	last := db.counts.lastDamageLog.Load()
+	if now-last < damageLogPause.Milliseconds() || !db.counts.lastDamageLog.CompareAndSwap(last, now) {
+		return
+	}
+	name := sha256.Sum256([]byte(key))
+	db.log.Error("a record in the store is damaged and was refused; "+
+		"if this goes on, check the disk and who can write the file, and restore a backup",
+		slog.String("kind", key.Kind().String()),
+		slog.String("realm", key.Realm()),
+		slog.String("record", hex.EncodeToString(name[:8])),
+		slog.Any("error", err))
+}
