@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package protect
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+// refuse answers a request that may not pass, or returns the error where the
+// caller answers. The body of the request is not read, so that a client that
+// sent "Expect: 100-continue" need not send it.
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error {
+	e := d.refusal
+	event := authz.Event{Type: authz.EventDecision, Outcome: authz.Denied, Reason: e.Code, Took: time.Since(d.start)}
+	if e.Status >= http.StatusInternalServerError {
+		event.Outcome = authz.Failed
+	}
+	if d.passage != nil && d.passage.checked {
+		event.Client, event.Subject, event.Grant = d.passage.principal.Client, d.passage.principal.Subject, d.passage.principal.Grant
+	}
+	g.config.Recorder.Record(r.Context(), event)
+
+	delete(r.Header, "Authorization") // whatever handles the error must not forward it
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if challenged(e) {
+		h.Set("WWW-Authenticate", g.challenge(r, e))
+	}
+	if errors.Is(e, authz.ErrMethodNotAllowed) {
+		h.Set("Allow", strings.Join(standardMethods, ", "))
+	}
+	if e.Status >= http.StatusInternalServerError || g.config.PassErrors {
+		return e
+	}
+	answer := struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+		URI         string `json:"error_uri,omitempty"`
+	}{e.Code, e.Description, g.errorURI(e)}
+	return writeJSON(w, r, e.Status, answer)
+}
+
+// challenged reports whether an answer says how to do better with a credential.
+func challenged(e *authz.Error) bool {
+	return e.Status == http.StatusUnauthorized || errors.Is(e, authz.ErrInsufficientScope) || errors.Is(e, authz.ErrInvalidRequest)
+}
+
+// challenge writes WWW-Authenticate (RFC 6750 §3, RFC 9728 §5.1).
+func (g *Guard) challenge(r *http.Request, e *authz.Error) string {
+	var b strings.Builder
+	b.WriteString(authz.SchemeBearer)
+	attribute := func(name, value string) {
+		if value == "" {
+			return
+		}
+		if b.Len() > len(authz.SchemeBearer) {
+			b.WriteByte(',')
+		}
+		b.WriteString(" " + name + `="`)
+		for i := range len(value) {
+			if c := value[i]; c == '"' || c == '\\' { // RFC 9110 §5.6.4
+				b.WriteByte('\\')
+				b.WriteByte(c)
+			} else if 0x20 <= c && c < 0x7f {
+				b.WriteByte(c)
+			}
+		}
+		b.WriteByte('"')
+	}
+	attribute("realm", g.config.Realm)
+	if !errors.Is(e, authz.ErrCredentialRequired) { // RFC 6750 §3.1: no code where there was no credential
+		attribute("error", e.Code)
+		attribute("error_description", e.Description)
+		attribute("error_uri", g.errorURI(e))
+	}
+	attribute("scope", e.Scope)
+	attribute("resource_metadata", metadataURL(g.resource(r)))
+	return b.String()
+}
+
+func (g *Guard) errorURI(e *authz.Error) string {
+	if g.config.ErrorURI == nil {
+		return ""
+	}
+	return g.config.ErrorURI(e.Code)
+}
+
+// writeJSON writes an answer with its length, and without its body for HEAD.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, answer any) error {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return authz.ErrServer.Because(err)
+	}
+	body = append(body, '\n')
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client may be gone: there is nobody to tell
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package protect
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+// decision is the state of one request on its way through the guard.
+type decision struct {
+	start   time.Time
+	row     *entry       // nil when no row matched
+	passage *passage     // nil when the request carries no credential
+	refusal *authz.Error // nil: it may pass
+}
+
+// Refusals that tell a client's developer more than the templates do.
+var (
+	errBrokenCredential = authz.ErrInvalidRequest.Describe("The request has more than one credential or a malformed one.")
+	errAudience         = authz.ErrInvalidToken.Describe("The access token is meant for another resource.")
+	errSenderConstraint = authz.ErrInvalidToken.Describe("The access token is bound to a key and needs a proof of possession.")
+	errExpired          = authz.ErrInvalidToken.Describe("The access token has expired.")
+)
+
+// judge decides what the row says about the request, and puts the headers for
+// the upstream on it when it may pass.
+func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
+	switch d.row.Verb {
+	case Deny:
+		d.refusal = authz.ErrDenied
+		return
+	case Public:
+		if outer == nil {
+			if credential, found := g.withhold(r.Header); found != absent {
+				d.passage = &passage{Context: r.Context(), credential: credential, found: found}
+			}
+		}
+		return
+	}
+	p := g.present(r, outer)
+	switch {
+	case p == nil:
+		if d.row.Verb == Allow {
+			d.refusal = authz.ErrCredentialRequired.Needing(d.row.Requirement.Challenge(nil))
+		}
+		return
+	case p.found == broken:
+		d.refusal = errBrokenCredential
+		return
+	}
+	d.passage = p
+	if !p.checked {
+		if d.refusal = g.authenticate(r.Context(), p); d.refusal != nil {
+			return
+		}
+	}
+	if d.refusal = g.decide(r, d.row, &p.principal); d.refusal != nil {
+		return
+	}
+	if err := d.row.dress.put(r.Header, &p.principal, p.values(len(d.row.dress.headers))); err != nil {
+		d.refusal = authz.ErrDenied.Because(err)
+		return
+	}
+	p.dress = d.row.dress
+	g.settleCredential(r.Header, p)
+}
+
+// present returns what the request carries to prove itself: what a guard
+// further out has found, else what its header says.
+func (g *Guard) present(r *http.Request, outer *passage) *passage {
+	if outer != nil {
+		return outer.inner(r.Context())
+	}
+	credential, found := parseAuthorization(r.Header["Authorization"], g.config.Schemes)
+	if found == absent {
+		return nil
+	}
+	return &passage{Context: r.Context(), credential: credential, found: found}
+}
+
+// authenticate asks who the credential stands for.
+func (g *Guard) authenticate(ctx context.Context, p *passage) *authz.Error {
+	if acceptedScheme(p.credential.Scheme, g.config.Schemes) == "" {
+		return authz.ErrInvalidToken
+	}
+	principal, err := g.config.Authenticator.Authenticate(ctx, p.credential)
+	if err != nil {
+		return refusalOf(err)
+	}
+	principal.Scheme = p.credential.Scheme
+	p.principal, p.checked = principal, true
+	return nil
+}
+
+// refusalOf turns an error of a neighbour into an answer. What is not clearly
+// the caller's fault is trouble.
+func refusalOf(err error) *authz.Error {
+	var e *authz.Error
+	if errors.As(err, &e) && (errors.Is(e, authz.ErrInvalidToken) || e.Status >= http.StatusInternalServerError) {
+		return e
+	}
+	return authz.ErrTemporarilyUnavailable.Because(err)
+}
+
+// decide judges facts about the credential by this guard, this row and this
+// moment. It cuts the scopes of p to those that the client has at present.
+func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.Error {
+	if p.Issuer != g.config.Issuer || acceptedScheme(p.Scheme, g.config.Schemes) == "" || p.Client == "" {
+		return authz.ErrInvalidToken
+	}
+	allowed, err := g.config.Clients.Allowed(r.Context(), p.Client)
+	if err != nil {
+		return refusalOf(err)
+	}
+	if !g.config.Now().Before(p.Expires) {
+		return errExpired
+	}
+	if !g.meant(p.Audience, r) {
+		return errAudience
+	}
+	// RFC 7800 §3.1, RFC 9449 §7.1: a bound token is worth nothing without the proof.
+	if p.ConfirmationKey != "" && strings.EqualFold(p.Scheme, authz.SchemeBearer) {
+		return errSenderConstraint
+	}
+	if !allowed.Contains(p.Scopes) {
+		p.Scopes = p.Scopes.Intersect(allowed)
+	}
+	if !row.Requirement.MetBy(p.Scopes, allowed) {
+		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))
+	}
+	return nil
+}
+
+// meant reports whether a token with that audience may be used for the
+// request: it names this resource or, unless the guard is strict, the issuer.
+func (g *Guard) meant(audience []string, r *http.Request) bool {
+	if !g.config.StrictAudience && slices.Contains(audience, g.config.Issuer) {
+		return true
+	}
+	if g.config.Resource == nil {
+		return false
+	}
+	resource := g.config.Resource(r)
+	for _, a := range audience {
+		if resource != "" && sameResource(a, resource) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameResource compares two resource identifiers exactly, but for the slash
+// that makes an empty path (RFC 3986 §6.2.3).
+func sameResource(a, b string) bool {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	if len(a) == len(b)+1 && a[len(b)] == '/' && strings.Count(b, "/") == 2 {
+		a = a[:len(b)]
+	}
+	return a == b
+}

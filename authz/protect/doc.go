@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package protect is the guard: it stands in front of a service and decides
+// for every request whether it may pass, and what the service learns of its
+// caller.
+//
+// A request flows through six steps, in this order:
+//
+//	clean       identity headers that the client sent are removed (clean.go)
+//	row         method and path choose one row of the table (path.go, table.go)
+//	credential  what the request carries to prove itself (credential.go)
+//	principal   who that stands for, asked of an [Authenticator]
+//	decision    issuer, client, expiry, audience, scopes (decide.go)
+//	upstream    headers that tell the service who calls (upstream.go)
+//
+// Refusals (4xx) are answered here with the challenge of RFC 6750 §3; trouble
+// (5xx) is returned, and nothing passes.
+//
+// On the way of a request that passes there is no lock, no goroutine, no log
+// line; the body is not read and the ResponseWriter is not wrapped.
+package protect

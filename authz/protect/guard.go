@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+)
+
+// Authenticator says who a credential stands for. It is called for every
+// request with a credential and is safe for concurrent use.
+//
+// The error is [authz.ErrInvalidToken], or derived from it, when the credential
+// stands for nobody (any more). Every other error is trouble: nothing passes.
+type Authenticator interface {
+	Authenticate(ctx context.Context, c authz.Credential) (authz.Principal, error)
+}
+
+// Clients knows the clients as the serving configuration and the store have
+// them now. It is asked for every request with a valid credential and is safe
+// for concurrent use.
+type Clients interface {
+	// Allowed returns the scopes that the client may have at present. The
+	// error is [authz.ErrInvalidToken], or derived from it, when there is no
+	// such client (any more) or it is disabled. Every other error is trouble.
+	Allowed(ctx context.Context, id string) (scope.Set, error)
+}
+
+// Config says how a guard works. The zero value of each optional field is its default.
+type Config struct {
+	// Rows are the table. A request that no row matches is refused.
+	Rows []Row
+	// Issuer is the authorization server whose credentials are accepted:
+	// its issuer identifier (RFC 8414 §2). Required.
+	Issuer string
+	// Resource returns the identifier (RFC 9728 §1.2) of the site that a
+	// request is for: the audience that tokens must have. It must be derived
+	// from configuration, not from what the request says of itself alone. ""
+	// means that the site has none; then only the issuer counts. It must be
+	// fast. Default: no site has one.
+	Resource func(*http.Request) string
+	// StrictAudience refuses tokens whose audience is the issuer, which
+	// otherwise every resource of that issuer accepts.
+	StrictAudience bool
+	// Schemes are the authentication schemes accepted here. Default: Bearer.
+	Schemes []string
+	// Upstream is what the service learns, where a row does not say otherwise.
+	Upstream Upstream
+	// AllowAmbiguous names ambiguities of paths (see [Ambiguities]) that are
+	// not refused as long as every way to read the path meets the same row.
+	AllowAmbiguous []string
+	// CaseSensitive distinguishes upper and lower case in paths. By default
+	// ASCII letters are equal, as many services take them so.
+	CaseSensitive bool
+	// Realm is named in challenges (RFC 9110 §11.5). Default: none.
+	Realm string
+	// ErrorURI returns a page that explains an error code (RFC 6750 §3), or "".
+	// Default: none.
+	ErrorURI func(code string) string
+	// PassErrors returns refusals (4xx) as *[authz.Error], with the challenge
+	// set, where the caller writes the answers itself.
+	PassErrors bool
+	// TrustedPeer reports whether the peer of a request is a proxy whose
+	// forwarding headers may go upstream. Default: no peer is.
+	TrustedPeer func(*http.Request) bool
+	// Original returns the request target as the client sent it, where
+	// something before the guard rewrites requests; "" means RequestURI.
+	Original func(*http.Request) string
+
+	// Authenticator and Clients are required where a row is Allow or Optional.
+	Authenticator Authenticator
+	Clients       Clients
+	// Recorder is told of every decision. Default: [authz.Discard].
+	Recorder authz.Recorder
+	// Now is the clock that tokens expire by. Default: [time.Now].
+	Now func() time.Time
+}
+
+// Guard decides about requests. It is safe for concurrent use.
+type Guard struct {
+	config  Config
+	table   *table
+	names   *names
+	allowed ambiguity
+	scopes  scope.Set // of all rows, for the metadata
+}
+
+// New checks the configuration and builds the guard. Its errors name the rows
+// and fields that a person has to mend.
+func New(config Config) (*Guard, error) {
+	g := &Guard{config: config}
+	c := &g.config
+	if c.Recorder == nil {
+		c.Recorder = authz.Discard
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if len(c.Schemes) == 0 {
+		c.Schemes = []string{authz.SchemeBearer}
+	}
+	for _, s := range c.Schemes {
+		if !isToken(s) {
+			return nil, fmt.Errorf("accept: %q is no authentication scheme", s)
+		}
+	}
+	if err := checkIssuer(c.Issuer); err != nil {
+		return nil, err
+	}
+	var err error
+	if g.allowed, err = parseAmbiguities(c.AllowAmbiguous); err != nil {
+		return nil, err
+	}
+	g.allowed |= lookalike // letters of real languages: refused only where a reading meets another row
+	return g, g.build()
+}
+
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("issuer %q must be an http or https URL without user, query and fragment", issuer)
+	}
+	return nil
+}
+
+// build makes the rows into the table and collects the names of all headers
+// that any of them sets.
+func (g *Guard) build() error {
+	usual, err := newDress(g.config.Upstream)
+	if err != nil {
+		return err
+	}
+	if len(g.config.Rows) == 0 {
+		return errors.New("the guard has no rows: it would refuse every request; write at least one allow, optional or public row")
+	}
+	dresses := []*dress{usual}
+	entries := make([]*entry, 0, len(g.config.Rows))
+	words := []string{}
+	for _, row := range g.config.Rows {
+		if err := row.check(); err != nil {
+			if row.Source != "" {
+				err = fmt.Errorf("%s: %w", row.Source, err)
+			}
+			return err
+		}
+		e := &entry{Row: row, dress: usual}
+		if e.pattern, err = parsePattern(row.Path); err != nil {
+			return err
+		}
+		if row.Upstream != nil {
+			if e.dress, err = newDress(*row.Upstream); err != nil {
+				return err
+			}
+			dresses = append(dresses, e.dress)
+		}
+		if (row.Verb == Allow || row.Verb == Optional) && (g.config.Authenticator == nil || g.config.Clients == nil) {
+			return fmt.Errorf("%s needs somebody to check credentials", row.place())
+		}
+		for _, all := range row.Requirement {
+			words = append(words, all...)
+		}
+		entries = append(entries, e)
+	}
+	g.scopes = scope.Of(words...)
+	g.names = newNames(identityNames(dresses...))
+	g.table, err = newTable(entries, !g.config.CaseSensitive)
+	return err
+}
+
+// ServeHTTP lets the request pass to next, or refuses it. What it returns is
+// either next's own error, or an *[authz.Error] with a status of 5xx (with
+// PassErrors, of 4xx too) to which no answer has been written yet.
+//
+// The headers of r are changed in place, whatever the outcome, so that
+// nothing that handles the request later sees what the guard removed.
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) error {
+	start := time.Now()
+	outer := passageFrom(r.Context())
+	g.clean(r, outer)
+	row, refusal := g.route(r)
+	if refusal != nil {
+		return g.refuse(w, r, decision{refusal: refusal, start: start})
+	}
+	if row == ownPath {
+		return g.serveOwn(w, r)
+	}
+	d := decision{row: row, start: start}
+	g.judge(r, outer, &d)
+	if d.refusal != nil {
+		return g.refuse(w, r, d)
+	}
+	return g.pass(w, r, outer, &d, next)
+}
+
+// pass sends the request on.
+func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *decision, next func(http.ResponseWriter, *http.Request) error) error {
+	event := authz.Event{Type: authz.EventDecision, Outcome: authz.Allowed, Took: time.Since(d.start)}
+	out := g.separate(r)
+	p := d.passage
+	if p != nil && p.checked {
+		event.Client, event.Subject, event.Grant = p.principal.Client, p.principal.Subject, p.principal.Grant
+	}
+	switch {
+	case p != nil && p.dress != nil:
+		out = out.WithContext(authz.WithPrincipal(p, &p.principal))
+	case p != nil:
+		out = out.WithContext(authz.WithPrincipal(p, nil))
+	case outer != nil:
+		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
+	}
+	g.config.Recorder.Record(r.Context(), event)
+	err := next(w, out)
+	if err != nil && p != nil {
+		// Whatever handles the error must not forward them (the headers are
+		// the only part of a request that outlives it there).
+		if p.dress != nil {
+			p.dress.takeOff(r.Header)
+		}
+		delete(r.Header, "Authorization")
+	}
+	return err
+}

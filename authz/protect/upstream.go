@@ -1,0 +1,267 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package protect
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+// Fact is something about the caller that a header can tell the upstream.
+type Fact string
+
+// Facts for headers. A fact that is empty sets no header. For a machine's
+// token subject and username are empty: a client's id is nobody's subject.
+const (
+	FactSubject  Fact = "subject"
+	FactUsername Fact = "username"
+	FactClient   Fact = "client"
+	// FactScope is the scopes that the caller has now: the token's, cut to
+	// the client's present ones, separated by spaces.
+	FactScope Fact = "scope"
+)
+
+const (
+	// MaxValue is the length in bytes of the longest header value that goes
+	// upstream, after encoding. A request that would need a longer one is
+	// refused: servers commonly take 8 kB for all headers together.
+	MaxValue = 6144
+	// MaxHeaders is the number of headers that one upstream may be given.
+	MaxHeaders = 16
+)
+
+// Upstream says what the service behind the guard learns of the caller. The
+// zero value is the four X-Auth-… headers.
+//
+// Values are printable ASCII: every other byte, and "%" and ",", is
+// percent-encoded (RFC 3986 §2.1), as are spaces at either end, so that no
+// value splits a header or is taken for a list.
+type Upstream struct {
+	// Preset names a set of headers that services know from elsewhere: "kong",
+	// "oauth2-proxy" or "remote-user". Default: X-Auth-Subject,
+	// X-Auth-Username, X-Auth-Client and X-Auth-Scope, unless Headers is given.
+	Preset string `json:"preset,omitempty"`
+	// Headers maps header names to facts, beside those of the preset.
+	Headers map[string]Fact `json:"headers,omitempty"`
+	// KeepCredential leaves the Authorization header in the request. By
+	// default the service does not learn the token, which it could use elsewhere.
+	KeepCredential bool `json:"keep_credential,omitempty"`
+}
+
+// presets are the header sets by name. Names without a fact are only removed
+// from requests: services that know the set may believe them.
+var presets = map[string]map[string]Fact{
+	"": {
+		"X-Auth-Subject":  FactSubject,
+		"X-Auth-Username": FactUsername,
+		"X-Auth-Client":   FactClient,
+		"X-Auth-Scope":    FactScope,
+	},
+	"kong": { // its oauth2 plugin; the consumer is who the client belongs to
+		"X-Consumer-Id":           FactClient,
+		"X-Consumer-Username":     FactClient,
+		"X-Consumer-Custom-Id":    "",
+		"X-Consumer-Groups":       "",
+		"X-Credential-Identifier": FactClient,
+		"X-Credential-Username":   "",
+		"X-Anonymous-Consumer":    "",
+		"X-Authenticated-Scope":   FactScope,
+		"X-Authenticated-Userid":  FactSubject,
+		"X-Authenticated-Groups":  "",
+	},
+	"oauth2-proxy": { // as with pass_user_headers
+		"X-Forwarded-User":                  FactSubject,
+		"X-Forwarded-Preferred-Username":    FactUsername,
+		"X-Forwarded-Email":                 "",
+		"X-Forwarded-Groups":                "",
+		"X-Forwarded-Access-Token":          "",
+		"X-Auth-Request-User":               "",
+		"X-Auth-Request-Email":              "",
+		"X-Auth-Request-Groups":             "",
+		"X-Auth-Request-Preferred-Username": "",
+		"X-Auth-Request-Access-Token":       "",
+	},
+	"remote-user": { // as web servers and single sign-on portals
+		"Remote-User":     FactUsername,
+		"Remote-Name":     "",
+		"Remote-Email":    "",
+		"Remote-Groups":   "",
+		"X-Remote-User":   "",
+		"X-Remote-Email":  "",
+		"X-Remote-Groups": "",
+	},
+}
+
+// Presets returns the names that [Upstream].Preset takes, sorted.
+func Presets() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(presets)), func(name string) bool { return name == "" })
+}
+
+// dress is an Upstream made ready: the headers to put on a request.
+type dress struct {
+	headers        []header
+	keepCredential bool
+}
+
+type header struct {
+	name string // canonical
+	fact Fact
+}
+
+// newDress checks an Upstream and makes it ready.
+func newDress(u Upstream) (*dress, error) {
+	preset, known := presets[u.Preset]
+	if !known {
+		return nil, fmt.Errorf("upstream preset %q is unknown: use %s", u.Preset, strings.Join(Presets(), ", "))
+	}
+	if u.Preset == "" && len(u.Headers) > 0 {
+		preset = nil
+	}
+	d := &dress{keepCredential: u.KeepCredential}
+	for _, name := range slices.Sorted(maps.Keys(preset)) {
+		if fact := preset[name]; fact != "" {
+			d.headers = append(d.headers, header{name, fact})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.Headers)) {
+		if err := checkHeader(name, u.Headers[name]); err != nil {
+			return nil, err
+		}
+		for _, other := range d.headers {
+			if spell(other.name) == spell(name) {
+				return nil, fmt.Errorf("upstream names the header %s twice", name)
+			}
+		}
+		d.headers = append(d.headers, header{textproto.CanonicalMIMEHeaderKey(name), u.Headers[name]})
+	}
+	if len(d.headers) > MaxHeaders {
+		return nil, fmt.Errorf("upstream has %d headers: at most %d", len(d.headers), MaxHeaders)
+	}
+	return d, nil
+}
+
+// ownNames are headers with a meaning in HTTP, by name or, with a dash at the
+// end, by beginning.
+var ownNames = []string{
+	"Accept-", "Accept", "Cache-Control", "Content-", "Cookie", "Date", "Expect", "Host", "If-", "Keep-Alive",
+	"Origin", "Proxy-", "Range", "Referer", "Sec-", "Te", "Trailer", "Transfer-Encoding", "User-Agent", "Via",
+}
+
+// checkHeader returns what is wrong with a header that a configuration names.
+func checkHeader(name string, fact Fact) error {
+	if !isToken(name) || isAlias(name) {
+		return fmt.Errorf("upstream header %q is no name for a header: use letters, digits and dashes", name)
+	}
+	canonical := textproto.CanonicalMIMEHeaderKey(name)
+	_, ours := fixedNames[canonical]
+	for _, own := range ownNames {
+		if ours || canonical == own || strings.HasSuffix(own, "-") && strings.HasPrefix(canonical, own) {
+			return fmt.Errorf("upstream header %s has a meaning of its own in HTTP: choose another name", name)
+		}
+	}
+	if !slices.Contains([]Fact{FactSubject, FactUsername, FactClient, FactScope}, fact) {
+		return fmt.Errorf("upstream header %s: %q is no fact: use subject, username, client or scope", name, fact)
+	}
+	return nil
+}
+
+// identityNames returns the names of every preset and of the given dresses.
+func identityNames(dresses ...*dress) []string {
+	var names []string
+	for _, preset := range presets {
+		names = slices.AppendSeq(names, maps.Keys(preset))
+	}
+	for _, d := range dresses {
+		for _, h := range d.headers {
+			names = append(names, h.name)
+		}
+	}
+	return names
+}
+
+var errValueTooLong = errors.New("an identity header would be too long for the upstream")
+
+// put sets the headers that tell of p. The values live in space, which must be
+// as long as the headers.
+func (d *dress) put(h http.Header, p *authz.Principal, space []string) error {
+	for i, header := range d.headers {
+		value := encodeValue(header.fact.of(p))
+		if value == "" {
+			continue
+		}
+		if len(value) > MaxValue {
+			d.takeOff(h)
+			return errValueTooLong
+		}
+		space[i] = value
+		h[header.name] = space[i : i+1 : i+1]
+	}
+	return nil
+}
+
+// takeOff removes the headers again, so that an error route does not forward them.
+func (d *dress) takeOff(h http.Header) {
+	for _, header := range d.headers {
+		delete(h, header.name)
+	}
+}
+
+// of returns the fact about p, or "".
+func (f Fact) of(p *authz.Principal) string {
+	switch f {
+	case FactSubject:
+		return p.Subject
+	case FactUsername:
+		if p.Subject == "" {
+			return "" // a machine: whatever it is called, it is no user
+		}
+		return p.Username
+	case FactClient:
+		return p.Client
+	case FactScope:
+		return p.Scopes.String()
+	}
+	return ""
+}
+
+// encodeValue makes a value safe for a header, as [Upstream] says. Ordinary
+// values are returned as they are.
+func encodeValue(value string) string {
+	for i := range len(value) {
+		if !plainInValue(value, i) {
+			return encodeSlowly(value)
+		}
+	}
+	return value
+}
+
+func plainInValue(value string, i int) bool {
+	c := value[i]
+	return c > 0x20 && c < 0x7f && c != '%' && c != ',' || c == ' ' && i > 0 && i < len(value)-1
+}
+
+func encodeSlowly(value string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(value) {
+		if c := value[i]; plainInValue(value, i) {
+			b.WriteByte(c)
+		} else {
+			b.WriteByte('%')
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		}
+		if b.Len() > MaxValue {
+			break // it will be refused
+		}
+	}
+	return b.String()
+}
