@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package token
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"hash/crc32"
+	"strings"
+)
+
+// Kind is what a secret of ours is for.
+type Kind byte
+
+// Kinds of secrets. Each has a prefix of its own in the text, so that none is
+// taken for another and scanners for leaked secrets can tell which leaked.
+const (
+	Access       Kind = 1 + iota // "co2at_": an access token
+	Refresh                      // "co2rt_": a refresh token
+	Code                         // "co2ac_": an authorization code
+	ClientSecret                 // "co2cs_": a client secret that we made
+)
+
+const (
+	// RawLength is the length in bytes of every text that [New] returns: prefix,
+	// random part, checksum.
+	RawLength = prefixLength + randomLength + checkLength
+
+	prefixLength = 6
+	// randomLength base62 digits hold 62^43 > 2^256 values: far beyond the 2^128
+	// that RFC 6749 §10.10 wants a guess to cost.
+	randomLength = 43
+	// checkLength base62 digits hold any CRC-32: 62^6 > 2^32.
+	checkLength = 6
+
+	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// prefixes by kind; the empty one at index 0 belongs to no kind.
+var prefixes = [...]string{Access: "co2at_", Refresh: "co2rt_", Code: "co2ac_", ClientSecret: "co2cs_"}
+
+// String returns the kind's name for logs.
+func (k Kind) String() string {
+	switch k {
+	case Access:
+		return "access token"
+	case Refresh:
+		return "refresh token"
+	case Code:
+		return "authorization code"
+	case ClientSecret:
+		return "client secret"
+	}
+	return "unknown"
+}
+
+// New returns a fresh random secret of the given kind: the kind's prefix, 43
+// base62 digits (256 bits), and 6 base62 digits of a CRC-32 over all before. It
+// panics on a Kind that is not one of the constants.
+func New(kind Kind) string {
+	raw := make([]byte, 0, RawLength)
+	raw = append(raw, prefixes[kind]...)
+	if len(raw) != prefixLength {
+		panic("token: no such kind")
+	}
+	raw = appendRandom(raw, randomLength)
+	return string(appendChecksum(raw))
+}
+
+// NewID returns a fresh random identifier of 22 base62 digits (131 bits) for
+// things that are named, not presented, such as grants.
+func NewID() string {
+	const length = 22
+	return string(appendRandom(make([]byte, 0, length), length))
+}
+
+// Check reports, from the text alone, whether raw is a secret of ours without a
+// typing error, and of which kind. It says nothing about whether it is valid.
+func Check(raw string) (Kind, bool) {
+	if len(raw) != RawLength {
+		return 0, false
+	}
+	kind := Access
+	for !strings.HasPrefix(raw, prefixes[kind]) {
+		if kind++; int(kind) == len(prefixes) {
+			return 0, false
+		}
+	}
+	for i := prefixLength; i < RawLength; i++ {
+		if !isBase62(raw[i]) {
+			return 0, false
+		}
+	}
+	const checked = RawLength - checkLength
+	sum := checksum(raw[:checked])
+	for i := RawLength - 1; i >= checked; i-- {
+		if raw[i] != base62[sum%62] {
+			return 0, false
+		}
+		sum /= 62
+	}
+	return kind, true
+}
+
+// Digest returns what the store knows a secret by: its SHA-256. The secrets of
+// [New] have 256 random bits, so a plain hash cannot be searched.
+func Digest(raw string) [sha256.Size]byte {
+	var text [64]byte // keeps texts of the usual length off the heap
+	return sha256.Sum256(append(text[:0], raw...))
+}
+
+// appendRandom appends n base62 digits, each equally likely.
+func appendRandom(to []byte, n int) []byte {
+	// A byte below 4×62 yields a digit; the rest are thrown away, because taking
+	// them modulo 62 would make the first eight digits likelier than the others.
+	const fair = 4 * 62
+	var random [64]byte
+	for n > 0 {
+		rand.Read(random[:]) // never fails: since Go 1.24 it crashes rather than return an error
+		for _, b := range random {
+			if b < fair && n > 0 {
+				to = append(to, base62[b%62])
+				n--
+			}
+		}
+	}
+	return to
+}
+
+// appendChecksum appends the CRC-32 of text in six base62 digits.
+func appendChecksum(text []byte) []byte {
+	sum := checksum(text)
+	var digits [checkLength]byte
+	for i := checkLength - 1; i >= 0; i-- {
+		digits[i] = base62[sum%62]
+		sum /= 62
+	}
+	return append(text, digits[:]...)
+}
+
+// checksum is the CRC-32 of IEEE 802.3. Unlike [crc32.ChecksumIEEE] it reads a
+// string as it stands, so that Check need not copy one to the heap.
+func checksum[T string | []byte](text T) uint32 {
+	sum := ^uint32(0)
+	for i := range len(text) {
+		sum = crc32.IEEETable[byte(sum)^text[i]] ^ sum>>8
+	}
+	return ^sum
+}
+
+func isBase62(c byte) bool {
+	return '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+}

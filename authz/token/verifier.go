@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+// Verifier says who an access token stands for. It is safe for concurrent use.
+type Verifier struct {
+	// Issuer is the identifier of this authorization server.
+	Issuer string
+	// Store returns the open store. It is called for every request.
+	Store func(context.Context) (*tokenstore.DB, error)
+	// Formats are those of tokens that are accepted, tried in order.
+	Formats []Format
+}
+
+// Authenticate returns the principal of a bearer credential. It states facts:
+// whether they suffice, and whether the client may still act, is for the caller
+// to decide. Nothing is allocated for a token that is in the cache, nor for a
+// text that is no token of ours.
+//
+// The error is [authz.ErrInvalidToken] for whatever is not a valid access token,
+// and [authz.ErrTemporarilyUnavailable] when the store cannot tell: trouble of
+// ours is never held against the token, because a client throws away a token
+// that is called invalid.
+func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.Principal, error) {
+	if c.Scheme != authz.SchemeBearer {
+		return authz.Principal{}, authz.ErrInvalidToken
+	}
+	rec, err := v.Find(ctx, c.Value)
+	if err != nil {
+		return authz.Principal{}, err
+	}
+	t := &rec.Value
+	// A token bound to a key proves nothing by itself (RFC 9449 §7.2).
+	if t.Kind != Access || t.ConfirmationKey != "" {
+		return authz.Principal{}, authz.ErrInvalidToken
+	}
+	return authz.Principal{
+		Issuer:          v.Issuer,
+		Subject:         t.Subject,
+		Client:          t.Client,
+		Scopes:          t.Scopes,
+		Audience:        t.Audience,
+		Grant:           t.Grant,
+		Session:         t.Session,
+		Scheme:          c.Scheme,
+		IssuedAt:        time.Unix(t.IssuedAt, 0).UTC(),
+		Expires:         rec.Expires,
+		ConfirmationKey: t.ConfirmationKey,
+		ACR:             t.ACR,
+		Claims:          t.Claims,
+	}, nil
+}
+
+// Find returns the facts of a valid token of any kind: shared and read-only.
+// Errors are those of Authenticate.
+func (v *Verifier) Find(ctx context.Context, raw string) (*tokenstore.Record[Record], error) {
+	format := v.FormatOf(raw)
+	if format == nil {
+		return nil, authz.ErrInvalidToken
+	}
+	db, err := v.Store(ctx)
+	if err != nil {
+		return nil, authz.ErrTemporarilyUnavailable.Because(err)
+	}
+	rec, err := format.Find(ctx, db, raw)
+	switch {
+	case errors.Is(err, tokenstore.ErrNotFound):
+		return nil, authz.ErrInvalidToken
+	case err != nil:
+		return nil, authz.ErrTemporarilyUnavailable.Because(err)
+	}
+	return rec, nil
+}
+
+// FormatOf returns the format that recognizes raw, or nil.
+func (v *Verifier) FormatOf(raw string) Format {
+	for _, f := range v.Formats {
+		if f.Recognizes(raw) {
+			return f
+		}
+	}
+	return nil
+}
