@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+)
+
+// Client is an application that may ask for tokens, by the names of RFC 7591.
+// A Client that comes from a [Registry] is shared and read-only.
+type Client struct {
+	// The client's identifier, which it sends with each request. 1 to 255
+	// characters: letters, digits and - . _ ~ : / @. Required. It is not a secret.
+	ID string `json:"id" cbor:"1,keyasint"`
+
+	// What people see where the client is shown to them, at most 200 bytes.
+	// Default: the identifier.
+	Name string `json:"name,omitempty" cbor:"2,keyasint,omitempty"`
+
+	// How the client proves who it is, at every endpoint: client_secret_basic,
+	// client_secret_post, or none for an application that cannot keep a secret.
+	// Default: client_secret_basic.
+	AuthMethod string `json:"auth_method,omitempty" cbor:"3,keyasint,omitempty"`
+
+	// The ways in which the client may obtain tokens, such as
+	// client_credentials. Default: none; a service that only introspects needs none.
+	GrantTypes []string `json:"grant_types,omitempty" cbor:"4,keyasint,omitempty"`
+
+	// The scopes that the client may ask for, at most 100. What is taken away
+	// here is at once taken from the tokens it has. Default: none.
+	Scopes scope.Set `json:"scopes,omitempty" cbor:"5,keyasint,omitempty"`
+
+	// What the client gets when it asks for no scope in particular; each must
+	// also be in scopes. Default: all of scopes.
+	DefaultScopes scope.Set `json:"default_scopes,omitempty" cbor:"6,keyasint,omitempty"`
+
+	// Where users are sent back to, at most 50. They are compared character by
+	// character, but for the port of a loopback address. Plain http only on loopback.
+	RedirectURIs []string `json:"redirect_uris,omitempty" cbor:"7,keyasint,omitempty"`
+
+	// The web origins whose scripts may call the token and revocation endpoints
+	// as this client, such as https://app.example.com. Default: the origins of
+	// its http and https redirect URIs.
+	Origins []string `json:"origins,omitempty" cbor:"8,keyasint,omitempty"`
+
+	// The resources that the client serves: it may introspect the access tokens
+	// whose audience is one of them, beside its own. Default: none.
+	Introspects []string `json:"introspects,omitempty" cbor:"9,keyasint,omitempty"`
+
+	// How long the client's access tokens last, from 1s to 87600h. Default: as
+	// the server has it for the grant type.
+	AccessTokenLifetime Duration `json:"access_token_lifetime,omitempty" cbor:"10,keyasint,omitempty"`
+
+	// Whether the client is shut out: it cannot authenticate, and its tokens
+	// are refused, until it is enabled again. Default: false.
+	Disabled bool `json:"disabled,omitempty" cbor:"11,keyasint,omitempty"`
+
+	// Secrets are the digests of the client's secrets, the newest first. At most
+	// [MaxSecrets], so that a secret can be changed without an interruption.
+	Secrets []Secret `json:"-" cbor:"12,keyasint,omitempty"`
+}
+
+// MaxSecrets is how many secrets of one client count at the same time.
+const MaxSecrets = 2
+
+// Secret is what is kept of a client's secret.
+type Secret struct {
+	// Digest is the SHA-256 of the secret's bytes.
+	Digest [32]byte `cbor:"1,keyasint"`
+	// NotAfter is when the secret stops counting; the zero time means never.
+	NotAfter time.Time `cbor:"2,keyasint,omitzero"`
+}
+
+// String hides the digest: it would let anybody who reads it search for a weak secret.
+func (Secret) String() string { return "***" }
+
+// GoString hides the digest.
+func (Secret) GoString() string { return "***" }
+
+// live reports whether the secret counts at the given time.
+func (s Secret) live(now time.Time) bool { return s.NotAfter.IsZero() || now.Before(s.NotAfter) }
+
+// Method returns how the client proves who it is, the default filled in.
+func (c *Client) Method() string {
+	if c.AuthMethod == "" {
+		return authz.AuthSecretBasic
+	}
+	return c.AuthMethod
+}
+
+// Confidential reports whether the client can keep a secret (RFC 6749 §2.1).
+func (c *Client) Confidential() bool { return c.Method() != authz.AuthNone }
+
+// DisplayName returns what to call the client before people.
+func (c *Client) DisplayName() string {
+	if c.Name == "" {
+		return c.ID
+	}
+	return c.Name
+}
+
+// MayUse reports whether the client may obtain tokens by grantType.
+func (c *Client) MayUse(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// Defaults returns the scopes of a request that names none.
+func (c *Client) Defaults() scope.Set {
+	if len(c.DefaultScopes) == 0 {
+		return c.Scopes
+	}
+	return c.DefaultScopes
+}
+
+// Serves reports whether the client may introspect tokens for one of audience.
+func (c *Client) Serves(audience []string) bool {
+	return slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(c.Introspects, a) })
+}

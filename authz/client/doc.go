@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package client holds what the server knows of client applications: their
+// metadata and its validation, where they are registered, and how they prove
+// who they are.
+//
+// Clients come from two places. Those of the configuration are fixed while it
+// serves; those of the store are added, edited and removed meanwhile. A
+// [Registry] looks in the first, then in the second.
+package client
