@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+// Limits of a form.
+const (
+	// MaxBody is the length in bytes of the longest body that is read.
+	MaxBody = 64 << 10
+	// MaxParameters is how many parameters a form may have.
+	MaxParameters = 200
+	// MaxResources is how many resources one request may name.
+	MaxResources = 10
+)
+
+const formType = "application/x-www-form-urlencoded"
+
+// readForm reads the body of a request as a form, and nothing but the body.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	// A compressed body could be a thousand times what the limit allows.
+	if r.Header.Get("Content-Encoding") != "" {
+		return nil, authz.ErrUnsupportedMediaType.Describe("Send the body without content encoding.")
+	}
+	types := r.Header.Values("Content-Type")
+	if len(types) != 1 {
+		return nil, authz.ErrUnsupportedMediaType
+	}
+	if media, _, err := mime.ParseMediaType(types[0]); err != nil || media != formType {
+		return nil, authz.ErrUnsupportedMediaType
+	}
+	if r.ContentLength > MaxBody {
+		return nil, authz.ErrTooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, authz.ErrTooLarge
+	}
+	if err != nil {
+		return nil, authz.ErrInvalidRequest.Describe("The request body could not be read.").Because(err)
+	}
+	return parseForm(string(body))
+}
+
+// parseForm parses a form in which every parameter stands once (RFC 6749 §3.2),
+// but for resource (RFC 8707 §2). Parameters without a value are left out, as if
+// they had not been sent (§3.2); client_secret is not, since sending an empty
+// one is an attempt to authenticate.
+func parseForm(body string) (url.Values, error) {
+	if strings.Count(body, "&") >= MaxParameters {
+		return nil, authz.ErrInvalidRequest.Describe("The request has too many parameters.")
+	}
+	form, seen := url.Values{}, map[string]bool{}
+	for pair := range strings.SplitSeq(body, "&") {
+		if pair == "" {
+			continue
+		}
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, nameErr := url.QueryUnescape(rawName)
+		value, valueErr := url.QueryUnescape(rawValue)
+		// Some parsers take a semicolon for a separator: it must be encoded.
+		if nameErr != nil || valueErr != nil || strings.Contains(pair, ";") {
+			return nil, authz.ErrInvalidRequest.Describe("The form is malformed.")
+		}
+		if seen[name] && name != authz.ParamResource {
+			return nil, authz.ErrInvalidRequest.Describe("A parameter stands there more than once.")
+		}
+		seen[name] = true
+		if value != "" || name == authz.ParamClientSecret {
+			form[name] = append(form[name], value)
+		}
+	}
+	if len(form[authz.ParamResource]) > MaxResources {
+		return nil, authz.ErrInvalidTarget.Describe("The request names too many resources.")
+	}
+	return form, nil
+}

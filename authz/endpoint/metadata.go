@@ -1,0 +1,82 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+)
+
+// metadataAge is how long the metadata may be kept by whoever reads it.
+const metadataAge = "public, max-age=300"
+
+// metadata is how the server describes itself (RFC 8414 §2). It lists exactly
+// what is on.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	ScopesSupported       []string `json:"scopes_supported,omitempty"`
+	// Required, and empty while there is no authorization endpoint.
+	ResponseTypesSupported   []string `json:"response_types_supported"`
+	GrantTypesSupported      []string `json:"grant_types_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+}
+
+// renderMetadata makes the document once. Nothing of a request is in it.
+func (s *Server) renderMetadata() []byte {
+	base := s.origin + s.config.Prefix
+	doc, err := json.Marshal(metadata{
+		Issuer:                   s.config.Issuer,
+		TokenEndpoint:            base + "/token",
+		RevocationEndpoint:       base + "/revoke",
+		IntrospectionEndpoint:    base + "/introspect",
+		ScopesSupported:          s.config.Scopes,
+		ResponseTypesSupported:   []string{},
+		GrantTypesSupported:      append([]string{}, s.grantTypes()...),
+		TokenAuthMethods:         client.AuthMethods(),
+		RevocationAuthMethods:    client.AuthMethods(),
+		IntrospectionAuthMethods: []string{authz.AuthSecretBasic, authz.AuthSecretPost},
+	})
+	if err != nil {
+		panic("endpoint: the metadata cannot be encoded: " + err.Error()) // strings only
+	}
+	return doc
+}
+
+// metadataPaths returns where the metadata of an issuer of the given path is
+// found: the well-known name before that path (RFC 8414 §3.1), and after it,
+// where many clients look too (§5).
+func metadataPaths(issuerPath string) []string {
+	issuerPath = strings.TrimSuffix(issuerPath, "/") // §3.1: a terminating slash is removed
+	return []string{authz.PathServerMetadata + issuerPath, issuerPath + authz.PathServerMetadata}
+}
+
+func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) error {
+	h := w.Header()
+	allowAnyOrigin(h)
+	if r.Method == http.MethodOptions {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+		h.Set("Access-Control-Allow-Headers", "*")
+		h.Set("Access-Control-Max-Age", preflightAge)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if ok, err := s.allowMethods(w, r, http.MethodGet, http.MethodHead); !ok {
+		return err
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", metadataAge)
+	h.Set("X-Content-Type-Options", "nosniff")
+	// A client that hangs up is no trouble of ours.
+	_, _ = w.Write(s.metadata)
+	return nil
+}

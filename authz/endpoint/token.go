@@ -1,0 +1,203 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+// tokenAnswer is the successful answer of the token endpoint (RFC 6749 §5.1).
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// tokenExchange is a token request under way.
+type tokenExchange struct {
+	*exchange
+	db        *tokenstore.DB
+	name      string // the grant_type, one that is on
+	grantType granttype.GrantType
+	request   granttype.Request
+	anchors   []tokenstore.Generation // of store and client
+	change    *tokenstore.Change
+	decided   *granttype.Authorization
+	issued    token.Issued
+}
+
+// token is the token endpoint (RFC 6749 §3.2).
+func (s *Server) token(x *exchange) error {
+	x.event.Type = authz.EventTokenRequest
+	t := &tokenExchange{exchange: x}
+	ctx := x.r.Context()
+	if err := run(ctx, []step{
+		{"read the form", t.read},
+		{"open the store", t.open},
+	}); err != nil {
+		return err
+	}
+	return runAgain(ctx, []step{
+		{"authenticate the client", t.authenticate},
+		{"choose the grant type", t.choose},
+		{"read the scopes", t.readScopes},
+		{"read the resources", t.readResources},
+		{"note the generations", t.note},
+		{"ask the grant type", t.decide},
+		{"mint", t.mint},
+		{"commit", t.commit},
+		{"answer", t.tell},
+	})
+}
+
+func (t *tokenExchange) open(ctx context.Context) (err error) {
+	t.db, err = t.server.config.Store(ctx)
+	return err
+}
+
+// choose finds the grant type and checks that the client may use it.
+func (t *tokenExchange) choose(context.Context) error {
+	name, err := t.parameter(authz.ParamGrantType)
+	if err != nil {
+		return err
+	}
+	t.grantType = t.server.config.GrantTypes[name]
+	if t.grantType == nil {
+		return authz.ErrUnsupportedGrantType
+	}
+	t.name, t.event.GrantType = name, name
+	if !t.client.MayUse(name) {
+		return authz.ErrUnauthorizedClient
+	}
+	t.request = granttype.Request{
+		Client: t.client, Form: t.form, FilterScopes: t.server.config.FilterScopes, DB: t.db,
+	}
+	return nil
+}
+
+func (t *tokenExchange) readScopes(context.Context) error {
+	asked, err := scope.Parse(t.form.Get(authz.ParamScope))
+	if err != nil {
+		return authz.ErrInvalidScope.Describe("The scope is malformed.")
+	}
+	t.request.Scopes = asked
+	return nil
+}
+
+func (t *tokenExchange) readResources(context.Context) error {
+	for _, resource := range t.form[authz.ParamResource] {
+		// RFC 8707 §2: an absolute URI without fragment, known to the server.
+		if client.ValidateResource(resource) != nil || resource != t.server.config.Issuer && !t.server.config.KnownResource(resource) {
+			return authz.ErrInvalidTarget
+		}
+	}
+	t.request.Resources = t.form[authz.ParamResource]
+	return nil
+}
+
+// note takes down the generations of store and client, before anything is
+// decided on their strength.
+func (t *tokenExchange) note(ctx context.Context) (err error) {
+	anchor := tokenstore.ClientAnchorKey(t.client.ID)
+	t.anchors, err = t.db.Generations(ctx, t.db.StoreAnchor(), anchor)
+	if !errors.Is(err, tokenstore.ErrNotFound) {
+		return err
+	}
+	// The first token of a client that stands in the configuration.
+	if _, err = t.db.EnsureAnchor(ctx, anchor); err != nil {
+		return err
+	}
+	t.anchors, err = t.db.Generations(ctx, t.db.StoreAnchor(), anchor)
+	return err
+}
+
+func (t *tokenExchange) decide(ctx context.Context) (err error) {
+	t.change = t.db.NewChange()
+	t.client.Expect(t.change)
+	t.decided, err = t.grantType.Authorize(ctx, &t.request, t.change)
+	if err == nil && !t.client.Scopes.Contains(t.decided.Facts.Scopes) {
+		// No grant type widens what the client is registered for.
+		return authz.ErrInvalidScope
+	}
+	return err
+}
+
+func (t *tokenExchange) mint(ctx context.Context) (err error) {
+	order := token.Order{
+		Facts:           t.decided.Facts,
+		Anchors:         append(t.anchors, t.decided.Anchors...),
+		Lifetime:        t.lifetime(),
+		RefreshLifetime: t.decided.RefreshLifetime,
+	}
+	order.Facts.Client = t.client.ID
+	order.Facts.Grant = t.decided.Grant
+	if len(order.Facts.Audience) == 0 {
+		order.Facts.Audience = t.audience()
+	}
+	if t.decided.Grant == "" {
+		f := &order.Facts
+		order.Grant = &token.Grant{
+			Type: t.name, Client: f.Client, Subject: f.Subject, Session: f.Session, Scopes: f.Scopes, Audience: f.Audience,
+			ACR: f.ACR, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
+		}
+	}
+	t.issued, err = t.server.minter.Mint(ctx, t.db, t.change, order)
+	return err
+}
+
+// audience is what the token is for: the resources asked for, else the issuer.
+func (t *tokenExchange) audience() []string {
+	if len(t.request.Resources) > 0 {
+		return t.request.Resources
+	}
+	return []string{t.server.config.Issuer}
+}
+
+// lifetime is that of the access token: what the grant type says, else the
+// client, else the server for the grant type, else the server.
+func (t *tokenExchange) lifetime() time.Duration {
+	for _, d := range []time.Duration{
+		t.decided.Lifetime, time.Duration(t.client.AccessTokenLifetime), t.server.config.Lifetimes[t.name],
+	} {
+		if d > 0 {
+			return d
+		}
+	}
+	return t.server.config.Lifetime
+}
+
+// commit saves everything at once, and its trace with it. Only then may the
+// tokens leave.
+func (t *tokenExchange) commit(ctx context.Context) error {
+	t.event.Type = authz.EventTokenIssued
+	t.event.Subject, t.event.Grant = t.decided.Facts.Subject, t.issued.Grant
+	t.change.Audit(t.auditEntry())
+	_, err := t.db.Commit(ctx, t.change)
+	if err != nil {
+		t.event.Type, t.event.Grant = authz.EventTokenRequest, ""
+	}
+	return err
+}
+
+func (t *tokenExchange) tell(context.Context) error {
+	t.answer = tokenAnswer{
+		AccessToken:  t.issued.Access,
+		TokenType:    authz.TokenTypeBearer,
+		ExpiresIn:    int64(t.issued.Lifetime / time.Second),
+		RefreshToken: t.issued.Refresh,
+		Scope:        t.decided.Facts.Scopes.String(),
+	}
+	return nil
+}
