@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/bolt"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/storetest"
+)
+
+// open is the engine as the suite wants it.
+func open(ctx context.Context, dir string) (tokenstore.Store, error) {
+	return bolt.Open(ctx, filepath.Join(dir, "tokens.db"), bolt.Options{})
+}
+
+// Ensure that the engine keeps the rules of every engine.
+func TestStore(t *testing.T) { storetest.Run(t, open) }
