@@ -105,6 +105,12 @@ func Presets() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(presets)), func(name string) bool { return name == "" })
 }
 
+// Validate returns what is wrong with u.
+func (u Upstream) Validate() error {
+	_, err := newDress(u)
+	return err
+}
+
 // dress is an Upstream made ready: the headers to put on a request.
 type dress struct {
 	headers        []header
