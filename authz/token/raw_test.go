@@ -4,7 +4,9 @@
 package token
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"hash/crc32"
 	"strings"
 	"testing"
 )
@@ -30,6 +32,13 @@ func TestChecksumIsCRC32(t *testing.T) {
 	const want = "246B8f"
 	if got := string(appendChecksum([]byte(text)))[len(text):]; got != want {
 		t.Errorf("checksum = %q, want %q", got, want)
+	}
+	for n := range 100 {
+		b := make([]byte, n)
+		rand.Read(b)
+		if checksum(b) != crc32.ChecksumIEEE(b) || checksum(string(b)) != crc32.ChecksumIEEE(b) {
+			t.Errorf("wrong for %d bytes", n)
+		}
 	}
 }
 
