@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddyfile
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+	"github.com/caddy-oauth2/caddy-oauth2/module"
+)
+
+// parseApp reads the global block, and stands at its name. Syntax:
+//
+//	oauth2 {
+//		issuer <url>
+//		prefix <path>
+//		scope <name> [<text>]
+//		scope_policy refuse|filter
+//		client <id> {
+//			…
+//		}
+//		access_token {
+//			lifetime [<grant_type>] <duration>
+//			format <name>
+//		}
+//		grant_type <name> [{
+//			…
+//		}]
+//		store <name> [<argument>] [{
+//			…
+//		}]
+//		seal_key <key> [<older_key>…]
+//		cache <entries>
+//		error_uri <code> <uri>
+//		insecure_http
+//	}
+func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
+	if d.NextArg() {
+		return nil, d.Errf("%s takes a block and no argument, found %q", option, d.Val())
+	}
+	r := appReader{app: new(module.App)}
+	app, start := r.app, *d
+	block := subdirectives{
+		"issuer":        r.issuer,
+		"prefix":        r.prefix,
+		"scope":         r.scope,
+		"scope_policy":  oneOf(&app.ScopePolicy, module.ScopeRefuse, module.ScopeFilter),
+		"client":        r.client,
+		"access_token":  r.accessToken,
+		"grant_type":    r.grantType,
+		"store":         r.store,
+		"seal_key":      secrets(&app.SealKeys),
+		"cache":         count(&app.CacheEntries),
+		"error_uri":     r.errorURI,
+		"insecure_http": flag(&app.InsecureHTTP),
+	}
+	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {
+		return nil, err
+	}
+	if app.Issuer == "" {
+		return nil, start.Errf("%s needs an issuer: the address of its %s site, such as https://auth.example.com", option, serverDirective)
+	}
+	return app, r.check()
+}
+
+// appReader reads the global block into app, and remembers where that stood
+// which can be judged only at the end.
+type appReader struct {
+	app       *module.App
+	issuerAt  caddyfile.Dispenser
+	clientsAt []caddyfile.Dispenser
+}
+
+// check judges what depends on lines that may come later.
+func (r *appReader) check() error {
+	if err := endpoint.ValidateIssuer(r.app.Issuer, r.app.InsecureHTTP); err != nil {
+		return r.issuerAt.WrapErr(err)
+	}
+	for i, c := range r.app.Clients {
+		if err := r.app.ValidateClient(c); err != nil {
+			return r.clientsAt[i].WrapErr(err)
+		}
+	}
+	return nil
+}
+
+func (r *appReader) issuer(d *caddyfile.Dispenser) error {
+	r.issuerAt = *d
+	return text(&r.app.Issuer)(d)
+}
+
+func (r *appReader) prefix(d *caddyfile.Dispenser) error {
+	start := *d
+	if err := text(&r.app.Prefix)(d); err != nil {
+		return err
+	}
+	if err := endpoint.ValidatePrefix(r.app.Prefix); err != nil {
+		return start.WrapErr(err)
+	}
+	return nil
+}
+
+// scope reads
+//
+//	scope <name> [<text>]
+func (r *appReader) scope(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 1 || len(args) > 2 {
+		return d.Err("scope takes its name and, in quotes, what it means to people")
+	}
+	if !scope.Valid(args[0]) {
+		return d.Errf("scope %q: a scope is printable ASCII without space, quote and backslash, at most %d bytes", args[0], scope.MaxWord)
+	}
+	if slices.ContainsFunc(r.app.Scopes, func(s module.Scope) bool { return s.Name == args[0] }) {
+		return d.Errf("scope %s is already declared", args[0])
+	}
+	declared := module.Scope{Name: args[0]}
+	if len(args) == 2 {
+		declared.Text = args[1]
+	}
+	r.app.Scopes = append(r.app.Scopes, declared)
+	return nil
+}
+
+// accessToken reads
+//
+//	access_token {
+//		lifetime [<grant_type>] <duration>
+//		format <name>
+//	}
+func (r *appReader) accessToken(d *caddyfile.Dispenser) error {
+	name := d.Val()
+	if d.NextArg() {
+		return d.Errf("%s takes a block and no argument", name)
+	}
+	return subdirectives{
+		"lifetime": lifetime(&r.app.AccessToken.Lifetime, &r.app.AccessToken.Lifetimes),
+		"format":   r.format,
+	}.read(d, name, "lifetime")
+}
+
+// format reads a token format and its own settings.
+//
+//	format <name> [{
+//		…
+//	}]
+func (r *appReader) format(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("format takes the name of a token format, such as opaque")
+	}
+	name := d.Val()
+	guest, err := caddyfile.UnmarshalModule(d, module.FormatNamespace+"."+name)
+	if err != nil {
+		return err
+	}
+	r.app.AccessToken.FormatRaw = caddyconfig.JSONModuleObject(guest, "name", name, nil)
+	return nil
+}
+
+// errorURI reads
+//
+//	error_uri <code> <uri>
+func (r *appReader) errorURI(d *caddyfile.Dispenser) error {
+	var code, uri string
+	if !d.AllArgs(&code, &uri) {
+		return d.Err("error_uri takes an error code and the address of a page that explains it")
+	}
+	if _, twice := r.app.ErrorURIs[code]; twice {
+		return d.Errf("error_uri of %s is already set", code)
+	}
+	if err := endpoint.ValidateErrorURI(code, uri); err != nil {
+		return d.WrapErr(err)
+	}
+	if r.app.ErrorURIs == nil {
+		r.app.ErrorURIs = map[string]string{}
+	}
+	r.app.ErrorURIs[code] = uri
+	return nil
+}
+
+// grantType reads a grant type with settings of its own.
+//
+//	grant_type <name> [{
+//		…
+//	}]
+func (r *appReader) grantType(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("grant_type takes the name of a grant type")
+	}
+	name := d.Val()
+	if _, twice := r.app.GrantTypesRaw[name]; twice {
+		return d.Errf("grant_type %s is already there", name)
+	}
+	guest, err := caddyfile.UnmarshalModule(d, module.GrantTypeNamespace+"."+name)
+	if err != nil {
+		return err
+	}
+	if r.app.GrantTypesRaw == nil {
+		r.app.GrantTypesRaw = caddy.ModuleMap{}
+	}
+	r.app.GrantTypesRaw[name] = caddyconfig.JSON(guest, nil)
+	return nil
+}
+
+// store reads a store and its own settings.
+//
+//	store <name> [<argument>…] [{
+//		…
+//	}]
+func (r *appReader) store(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return d.Err("store takes the name of an engine, such as bolt")
+	}
+	name := d.Val()
+	guest, err := caddyfile.UnmarshalModule(d, module.StoreNamespace+"."+name)
+	if err != nil {
+		return err
+	}
+	r.app.StoreRaw = caddyconfig.JSONModuleObject(guest, "module", name, nil)
+	return nil
+}

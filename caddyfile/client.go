@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddyfile
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+)
+
+// client reads
+//
+//	client <id> {
+//		name <text>
+//		secret <secret> [<other_secret>]
+//		secret_hash sha256:<digest> [sha256:<digest>]
+//		weak_secret
+//		auth_method client_secret_basic|client_secret_post|none
+//		grant_types <grant_type>…
+//		scopes <scope>…
+//		default_scopes <scope>…
+//		redirect_uris <uri>…
+//		origins <origin>…
+//		introspect <resource>…
+//		lifetime <duration>
+//		disabled
+//	}
+func (r *appReader) client(d *caddyfile.Dispenser) error {
+	start := *d
+	if !d.NextArg() {
+		return d.Err("client takes the client's id")
+	}
+	var c client.Declaration
+	c.ID = d.Val()
+	if d.NextArg() {
+		return d.Errf("client %s: everything but the id belongs into the block, found %q", c.ID, d.Val())
+	}
+	if slices.ContainsFunc(r.app.Clients, func(known client.Declaration) bool { return known.ID == c.ID }) {
+		return d.Errf("client %s is already there", c.ID)
+	}
+	var lasts caddy.Duration
+	block := subdirectives{
+		"name":           text(&c.Name),
+		"secret":         secrets(&c.Secret),
+		"secret_hash":    secrets(&c.SecretHash),
+		"weak_secret":    flag(&c.WeakSecret),
+		"auth_method":    text(&c.AuthMethod),
+		"grant_types":    texts(&c.GrantTypes),
+		"scopes":         texts((*[]string)(&c.Scopes)),
+		"default_scopes": texts((*[]string)(&c.DefaultScopes)),
+		"redirect_uris":  texts(&c.RedirectURIs),
+		"origins":        texts(&c.Origins),
+		"introspect":     texts(&c.Introspects),
+		"lifetime":       lifetime(&lasts, nil),
+		"disabled":       flag(&c.Disabled),
+	}
+	// What is a list may go over several lines; a second secret serves a rotation.
+	err := block.read(d, "client "+c.ID, "secret", "secret_hash", "grant_types", "scopes", "default_scopes",
+		"redirect_uris", "origins", "introspect")
+	if err != nil {
+		return err
+	}
+	c.AccessTokenLifetime = client.Duration(lasts)
+	r.app.Clients = append(r.app.Clients, c)
+	r.clientsAt = append(r.clientsAt, start)
+	return nil
+}

@@ -1,0 +1,271 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "oauth2", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision resolves what the configuration says. It opens nothing, and
+// writes nothing.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.log, a.gate = ctx, ctx.Logger(), newGate()
+	a.setDefaults()
+	if err := register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	if err := a.loadGuests(); err != nil {
+		return err
+	}
+	if err := a.resolveSealKeys(); err != nil {
+		return err
+	}
+	if err := a.buildRegistry(); err != nil {
+		return err
+	}
+	return a.buildEndpoints()
+}
+
+func (a *App) setDefaults() {
+	if a.Prefix == "" {
+		a.Prefix = DefaultPrefix
+	}
+	if a.ScopePolicy == "" {
+		a.ScopePolicy = ScopeRefuse
+	}
+	if a.AccessToken.Lifetime == 0 {
+		a.AccessToken.Lifetime = caddy.Duration(token.DefaultLifetime)
+	}
+	if a.CacheEntries == 0 {
+		a.CacheEntries = tokenstore.DefaultCacheEntries
+	}
+}
+
+// resolveSealKeys reads the sealing keys that are configured.
+func (a *App) resolveSealKeys() error {
+	for i, configured := range a.SealKeys {
+		text, err := resolveSecret(configured)
+		if err != nil {
+			return fmt.Errorf("seal_key, %d of %d: %w", i+1, len(a.SealKeys), err)
+		}
+		keys, err := tokenstore.ParseSealKeys(text)
+		if err != nil {
+			return fmt.Errorf("seal_key, %d of %d: %w", i+1, len(a.SealKeys), err)
+		}
+		a.sealKeys = append(a.sealKeys, keys...)
+	}
+	return nil
+}
+
+// buildRegistry makes the registry of clients out of those configured.
+func (a *App) buildRegistry() error {
+	var configured []*client.Client
+	for _, declared := range a.Clients {
+		declared.Secret = slices.Clone(declared.Secret)
+		for i, secret := range declared.Secret {
+			text, err := resolveSecret(secret)
+			if err != nil {
+				return fmt.Errorf("client %s: secret: %w", declared.ID, err)
+			}
+			declared.Secret[i] = text
+		}
+		c, err := declared.Build()
+		if err != nil {
+			return err
+		}
+		configured = append(configured, c)
+	}
+	var err error
+	a.registry, err = client.NewRegistry(configured, a.store)
+	return err
+}
+
+// buildEndpoints makes the authorization server. It opens nothing.
+func (a *App) buildEndpoints() error {
+	a.recorder = newRecorder(a.log.Named("audit"), slices.Collect(maps.Keys(a.grantTypes)))
+	words := make([]string, len(a.Scopes))
+	for i, s := range a.Scopes {
+		words[i] = s.Name
+	}
+	lifetimes := make(map[string]time.Duration, len(a.AccessToken.Lifetimes))
+	for name, lifetime := range a.AccessToken.Lifetimes {
+		lifetimes[name] = time.Duration(lifetime)
+	}
+	var err error
+	a.endpoints, err = endpoint.New(endpoint.Config{
+		Issuer:        a.Issuer,
+		InsecureHTTP:  a.InsecureHTTP,
+		Prefix:        a.Prefix,
+		Clients:       a.registry,
+		GrantTypes:    a.grantTypes,
+		Format:        a.format,
+		Formats:       a.verifier.Formats,
+		Store:         a.store,
+		Scopes:        scope.Of(words...),
+		FilterScopes:  a.ScopePolicy == ScopeFilter,
+		Lifetime:      time.Duration(a.AccessToken.Lifetime),
+		Lifetimes:     lifetimes,
+		KnownResource: a.knownResource,
+		EarlyData:     earlyData,
+		SecretInURL:   skipAccessLog,
+		ErrorURIs:     a.ErrorURIs,
+		Recorder:      a.recorder,
+	})
+	return err
+}
+
+// knownResource reports whether a guard of this configuration guards a
+// resource. Which do is known once the app has started.
+func (a *App) knownResource(resource string) bool {
+	return a.gate.wait(context.Background()) == nil && a.resources[canonicalResource(resource)]
+}
+
+// Start opens the store, or joins those who have it open, and lets requests in.
+func (a *App) Start() error {
+	if err := a.acquire(); err != nil {
+		return err
+	}
+	if err := a.startGuards(); err != nil {
+		return err
+	}
+	if relaxed := a.relaxed(); len(relaxed) > 0 {
+		a.log.Warn("configured less strict than the defaults", zap.Strings("settings", relaxed))
+	}
+	a.gate.open()
+	return nil
+}
+
+// acquire takes the runtime of the store from the pool.
+func (a *App) acquire() error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	identity, err := a.engine.Identity()
+	if err != nil {
+		return err
+	}
+	pooled, _, err := runtimes.LoadOrNew(identity, func() (caddy.Destructor, error) {
+		return openRuntime(a.engine, s)
+	})
+	if err != nil {
+		return err
+	}
+	a.identity, a.runtime = identity, pooled.(*runtime)
+	if err := a.runtime.enter(s); err != nil {
+		return fmt.Errorf("token store %s: %w", identity, err)
+	}
+	a.inForce = s
+	return nil
+}
+
+// settings returns what the live store is told.
+func (a *App) settings() (*settings, error) {
+	s := &settings{cacheEntries: a.CacheEntries, sealKeys: a.sealKeys}
+	if len(s.sealKeys) > 0 {
+		return s, nil
+	}
+	keeper, ok := a.engine.(tokenstore.KeyKeeper)
+	if !ok {
+		return nil, errors.New("seal_key is missing: this store has no place of its own for a sealing key")
+	}
+	text, err := keeper.DefaultSealKey()
+	if err != nil {
+		return nil, err
+	}
+	s.sealKeys, err = tokenstore.ParseSealKeys(text)
+	return s, err
+}
+
+// startGuards gives each guard the identity of its sites, which can be seen
+// only now that the http app is there in full.
+func (a *App) startGuards() error {
+	a.resources = map[string]bool{}
+	if len(a.guards) == 0 {
+		return nil
+	}
+	app, err := a.ctx.App("http")
+	if err != nil {
+		return err
+	}
+	found := sites(app.(*caddyhttp.App))
+	for _, guard := range a.guards {
+		if err := guard.start(found[guard]); err != nil {
+			return err
+		}
+		for _, resource := range guard.identities() {
+			a.resources[canonicalResource(resource)] = true
+		}
+	}
+	return nil
+}
+
+// Stop is called when another configuration has come to serve, or at the end
+// of the process. Requests may still be on their way, here and through other
+// apps, and they need the store: only Cleanup lets go of it.
+func (a *App) Stop() error {
+	if a.runtime == nil {
+		return nil
+	}
+	return a.runtime.settle(a.inForce)
+}
+
+// Cleanup lets go of what Start took, and of nothing else: when Provision or
+// Start has failed, that may be nothing at all.
+func (a *App) Cleanup() error {
+	if a.gate.opened != nil {
+		a.gate.close()
+	}
+	if a.runtime == nil || a.identity == "" {
+		return nil
+	}
+	identity := a.identity
+	a.identity = "" // a.runtime stays: requests on their way get an error from it, not a panic
+	left := a.runtime.leave(a.inForce)
+	_, err := runtimes.Delete(identity)
+	return errors.Join(left, err)
+}
+
+// store is the gate in front of the store: it waits until the app has
+// started, at most [gateWait]. After the last configuration has let go of the
+// store, the DB returned refuses.
+func (a *App) store(ctx context.Context) (*tokenstore.DB, error) {
+	if err := a.gate.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.runtime.db, nil
+}
+
+// now is the clock of the store, which never goes back.
+func (a *App) now() time.Time { return a.runtime.db.Now() }
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.Validator    = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+	_ authz.Recorder     = (*recorder)(nil)
+)

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+// recorder hands events to the counters and the audit log of one
+// configuration. Changes are also in the store's own ring, where the batch that
+// made the change has put them.
+type recorder struct {
+	audit      *zap.Logger     // logger oauth2.audit
+	grantTypes map[string]bool // those that may become labels
+	refusals   throttle
+}
+
+func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
+	r := &recorder{audit: audit, grantTypes: map[string]bool{"": true}}
+	for _, name := range grantTypes {
+		r.grantTypes[name] = true
+	}
+	return r
+}
+
+// Record implements [authz.Recorder].
+func (r *recorder) Record(_ context.Context, e authz.Event) {
+	switch e.Type {
+	case authz.EventDecision:
+		guardSeconds.Observe(e.Took.Seconds())
+		if e.Outcome == authz.Allowed {
+			allowedDecisions.Inc()
+			return // never a line for a request that passes
+		}
+		decisions.WithLabelValues(string(e.Outcome), reason(e.Reason)).Inc()
+	case authz.EventTokenRequest, authz.EventTokenIssued:
+		tokenRequests.WithLabelValues(r.grantType(e.GrantType), string(e.Outcome), reason(e.Reason)).Inc()
+	default:
+		changes.WithLabelValues(string(e.Type), string(e.Outcome)).Inc()
+	}
+	r.log(e)
+}
+
+// grantType returns a grant type when it may be a label: clients send
+// whatever they like.
+func (r *recorder) grantType(name string) string {
+	if r.grantTypes[name] {
+		return name
+	}
+	return other
+}
+
+// log writes a change always, and a refusal as far as the throttle lets it.
+func (r *recorder) log(e authz.Event) {
+	line := r.audit.Check(zap.InfoLevel, string(e.Type))
+	if line == nil {
+		return
+	}
+	fields := make([]zap.Field, 0, 8)
+	fields = append(fields, zap.String("outcome", string(e.Outcome)))
+	if e.Outcome != authz.Allowed {
+		pass, leftOut := r.refusals.take(time.Now())
+		if !pass {
+			return
+		}
+		if leftOut > 0 {
+			fields = append(fields, zap.Uint64("refusals_left_out_before", leftOut))
+		}
+	}
+	for _, field := range [...]struct{ name, value string }{
+		{"reason", e.Reason}, {"grant_type", r.grantType(e.GrantType)}, {"client", e.Client},
+		{"subject", e.Subject}, {"grant", e.Grant}, {"actor", e.Actor},
+	} {
+		if field.value != "" {
+			fields = append(fields, zap.String(field.name, field.value))
+		}
+	}
+	line.Write(fields...)
+}

@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// onePlaceholder is a text that is nothing but a placeholder of a kind that
+// names where a secret is. Such a text is no secret itself.
+var onePlaceholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
+
+// resolveSecret replaces the placeholders of a configured secret. Unknown and
+// empty ones are errors, for they would make a secret that everybody knows. The
+// error names the placeholder where the text is one, and else nothing: what
+// looks like a placeholder may be a part of a literal secret.
+func resolveSecret(configured string) (string, error) {
+	text, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	switch {
+	case err == nil && text != "":
+		return text, nil
+	case onePlaceholder.MatchString(configured):
+		return "", fmt.Errorf("%s is empty or cannot be read", configured)
+	case configured == "":
+		return "", errors.New("it is empty")
+	}
+	return "", errors.New("something in braces is no placeholder with a value; write a literal brace as \\{")
+}

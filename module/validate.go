@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+)
+
+// Validate checks what the parts cannot see by themselves. What does need other
+// modules to be loaded is checked when it is provisioned.
+func (a *App) Validate() error {
+	if err := a.ValidateSyntax(); err != nil {
+		return err
+	}
+	for _, c := range a.Clients {
+		if err := a.ValidateClient(c); err != nil {
+			return err
+		}
+		for _, name := range c.GrantTypes {
+			if a.grantTypes[name] == nil {
+				return fmt.Errorf("client %s: grant type %s is not part of this Caddy", c.ID, name)
+			}
+		}
+	}
+	for name := range a.AccessToken.Lifetimes {
+		if a.grantTypes[name] == nil {
+			return fmt.Errorf("access_token: lifetime of grant type %s, which is not part of this Caddy", name)
+		}
+	}
+	return nil
+}
+
+// ValidateSyntax checks the app as it is written, without its clients and guests.
+func (a *App) ValidateSyntax() error {
+	errs := []error{endpoint.ValidateIssuer(a.Issuer, a.InsecureHTTP)}
+	if a.Prefix != "" {
+		errs = append(errs, endpoint.ValidatePrefix(a.Prefix))
+	}
+	if !slices.Contains([]string{"", ScopeRefuse, ScopeFilter}, a.ScopePolicy) {
+		errs = append(errs, fmt.Errorf("scope_policy is %s or %s", ScopeRefuse, ScopeFilter))
+	}
+	for i, s := range a.Scopes {
+		if !scope.Valid(s.Name) {
+			errs = append(errs, fmt.Errorf("scope %q: a scope is printable ASCII without space, quote and backslash, at most %d bytes", s.Name, scope.MaxWord))
+		}
+		if slices.ContainsFunc(a.Scopes[:i], func(other Scope) bool { return other.Name == s.Name }) {
+			errs = append(errs, fmt.Errorf("scope %s is declared twice", s.Name))
+		}
+	}
+	for code, uri := range a.ErrorURIs {
+		errs = append(errs, endpoint.ValidateErrorURI(code, uri))
+	}
+	errs = append(errs, client.ValidateLifetime(time.Duration(a.AccessToken.Lifetime)))
+	for _, lifetime := range a.AccessToken.Lifetimes {
+		errs = append(errs, client.ValidateLifetime(time.Duration(lifetime)))
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateClient checks a client as it is written, before its placeholders are
+// resolved, and that all its scopes are declared.
+func (a *App) ValidateClient(c client.Declaration) error {
+	written := c.Secret
+	c.Secret = make([]string, len(written))
+	for i, secret := range written {
+		if c.Secret[i] = secret; strings.Contains(secret, "{") {
+			c.Secret[i] = strings.Repeat("x", client.MinSecret) // judged when it is resolved
+		}
+	}
+	if _, err := c.Build(); err != nil {
+		return err
+	}
+	for _, word := range c.Scopes {
+		if !a.declared(word) {
+			return fmt.Errorf("client %s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", c.ID, word, word)
+		}
+	}
+	return nil
+}
+
+// ValidateRows checks that the rows of a guard demand only scopes that are
+// declared: no token could have another.
+func (a *App) ValidateRows(rows []protect.Row) error {
+	for _, row := range rows {
+		for _, all := range row.Requirement {
+			for _, word := range all {
+				if a.declared(word) {
+					continue
+				}
+				where := row.Source
+				if where == "" {
+					where = row.String()
+				}
+				return fmt.Errorf("%s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", where, word, word)
+			}
+		}
+	}
+	return nil
+}
+
+// declared reports whether the configuration has a scope.
+func (a *App) declared(word string) bool {
+	return slices.ContainsFunc(a.Scopes, func(s Scope) bool { return s.Name == word })
+}
+
+// relaxed lists what is configured less strict than the defaults, for the log.
+func (a *App) relaxed() []string {
+	var list []string
+	if a.InsecureHTTP {
+		list = append(list, "insecure_http: tokens may travel in the clear")
+	}
+	if a.ScopePolicy == ScopeFilter {
+		list = append(list, "scope_policy filter: clients may get less than they ask for")
+	}
+	for _, c := range a.Clients {
+		if c.WeakSecret {
+			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
+		}
+	}
+	for _, guard := range a.guards {
+		if len(guard.AllowAmbiguous) > 0 {
+			list = append(list, fmt.Sprintf("oauth2_protect of %s: allow_ambiguous %s", strings.Join(guard.sites, " "), strings.Join(guard.AllowAmbiguous, " ")))
+		}
+		if guard.Upstream != nil && guard.Upstream.KeepCredential {
+			list = append(list, fmt.Sprintf("oauth2_protect of %s: keep_credential", strings.Join(guard.sites, " ")))
+		}
+	}
+	return list
+}
