@@ -18,5 +18,13 @@ func open(ctx context.Context, dir string) (tokenstore.Store, error) {
 	return bolt.Open(ctx, filepath.Join(dir, "tokens.db"), bolt.Options{})
 }
 
+func TestMain(m *testing.M) { storetest.Main(m, open) }
+
 // Ensure that the engine keeps the rules of every engine.
 func TestStore(t *testing.T) { storetest.Run(t, open) }
+
+// Ensure that it keeps them when its process is killed.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	storetest.Crash(t, open)
+}
