@@ -33,6 +33,10 @@ type BoltStore struct {
 	// which is made as needed.
 	Path string `json:"path,omitempty"`
 
+	// Hold every commit this much longer, to measure what a slower disk would
+	// cost. It makes nothing safer. Default: `0s`.
+	CommitDelay caddy.Duration `json:"commit_delay,omitempty"`
+
 	path      string
 	isDefault bool
 }
@@ -100,7 +104,9 @@ func (b *BoltStore) Open(ctx context.Context, lockWait time.Duration, waiting fu
 	if err := b.makeDirectory(); err != nil {
 		return nil, err
 	}
-	return bolt.Open(ctx, b.path, bolt.Options{LockWait: lockWait, OnWaiting: waiting, Observe: observeCommit})
+	return bolt.Open(ctx, b.path, bolt.Options{
+		LockWait: lockWait, OnWaiting: waiting, Observe: observeCommit, CommitDelay: time.Duration(b.CommitDelay),
+	})
 }
 
 func (b *BoltStore) makeDirectory() error {
