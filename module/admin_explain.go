@@ -1,0 +1,103 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// anyAddress is the site of a guard that requests to any host reach.
+const anyAddress = "any address"
+
+// postExplain says what the guards in force would do with a request. It is a
+// POST because the URL may hold a secret, and Caddy logs URIs of admin requests.
+func postExplain(r *adminRequest) (any, error) {
+	var order explainOrder
+	if err := r.read(&order); err != nil {
+		return nil, err
+	}
+	origin, target, err := splitURL(order.URL)
+	if err != nil {
+		return nil, err
+	}
+	if order.Method == "" || order.Method != strings.ToUpper(order.Method) {
+		return nil, adminRefusal(http.StatusBadRequest, "name the method in capitals, such as GET")
+	}
+	if _, err := r.db(); err != nil { // guards know their sites once the app has started
+		return nil, err
+	}
+	guards, known := r.app.guardsAt(origin)
+	if len(guards) == 0 {
+		hint := "there are none: oauth2_protect makes one"
+		if len(known) > 0 {
+			hint = "guarded are " + strings.Join(known, ", ")
+		}
+		return nil, adminRefusal(http.StatusNotFound, fmt.Sprintf("no guarded site is at %s; %s", origin, hint))
+	}
+	answer := explanation{Method: order.Method, URL: order.URL}
+	for _, p := range guards {
+		site := p.Resource
+		switch {
+		case slices.Contains(p.sites, origin):
+			site = origin
+		case site == "":
+			site = anyAddress
+		}
+		answer.Sites = append(answer.Sites, siteExplanation{Site: site, Explanation: p.guard.Load().Explain(order.Method, target)})
+	}
+	return answer, nil
+}
+
+// guardsAt returns the guards of the site at an origin, or, when no guard has
+// that for its own, those that any host reaches; and the origins known.
+func (a *App) guardsAt(origin string) (guards []*Protect, known []string) {
+	var open []*Protect
+	for _, p := range a.guards {
+		origins := slices.Clone(p.sites)
+		if p.Resource != "" {
+			if at, _, err := splitURL(p.Resource); err == nil {
+				origins = append(origins, at)
+			}
+		}
+		known = append(known, origins...)
+		switch {
+		case slices.Contains(origins, origin):
+			guards = append(guards, p)
+		case len(p.sites) == 0:
+			open = append(open, p)
+		}
+	}
+	if len(guards) == 0 {
+		guards = open
+	}
+	slices.Sort(known)
+	return guards, slices.Compact(known)
+}
+
+// splitURL cuts an http or https URL into its origin, as sites are named, and
+// the request target, which stays as it is written: the guard judges spellings.
+func splitURL(text string) (origin, target string, err error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return "", "", adminRefusal(http.StatusBadRequest, "write the URL in full, such as https://api.example.com/orders/7")
+	}
+	host := strings.ToLower(u.Host)
+	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	text, _, _ = strings.Cut(text, "#")
+	_, rest, _ := strings.Cut(text, "://")
+	target = "/"
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		target = rest[i:]
+	}
+	if strings.HasPrefix(target, "?") {
+		target = "/" + target
+	}
+	return u.Scheme + "://" + host, target, nil
+}
