@@ -1,0 +1,357 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+)
+
+// clientCommand is `caddy oauth2 client`.
+func clientCommand() *cobra.Command {
+	return group(&cobra.Command{Use: "client", Short: "Manages the applications that ask for tokens"},
+		clientAddCommand(), clientListCommand(), clientShowCommand(), clientEditCommand(),
+		clientRotateCommand(), clientRemoveCommand())
+}
+
+func clientAddCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "add ID",
+		Short: "Adds a client to the store and prints its secret, once",
+		Long: `
+Adds a client to the store. Its secret is made here, printed to standard output
+and never shown again: the store keeps only a digest. A client that the
+Caddyfile names cannot be added.
+
+Without --grant-types the client may use client_credentials, which is what
+programs without users need.`,
+		Example: `  $ caddy oauth2 client add nightly-job --scopes "orders:read reports" > /run/secrets/nightly-job
+  $ caddy oauth2 client add reporter --scopes reports --access-token-lifetime 10m --json
+  $ caddy oauth2 client add moved-here --secret - < /run/secrets/moved-here`,
+		Args: cobra.ExactArgs(1),
+		RunE: action(addClient),
+	}
+	clientFlags(cmd)
+	secretFlag(cmd)
+	return cmd
+}
+
+// secretFlag is the flag for a secret that exists already.
+func secretFlag(cmd *cobra.Command) {
+	cmd.Flags().String("secret", "", "\"-\" takes the secret from standard input instead of making one (at least 32 characters)")
+}
+
+func addClient(c *console) error {
+	order, err := c.clientSettings()
+	if err != nil {
+		return err
+	}
+	order["id"] = c.args[0]
+	if !c.given("grant-types") {
+		order["grant_types"] = []string{authz.GrantClientCredentials}
+	}
+	if err := c.ownSecret(order); err != nil {
+		return err
+	}
+	var made clientSecret
+	if err := c.post("/oauth2/clients", order, &made); err != nil {
+		return err
+	}
+	switch {
+	case made.Secret != "":
+		c.note("Added client %s. This is its secret; it is not shown again:", made.Client.ID)
+	case c.given("secret"):
+		c.note("Added client %s with the secret given.", made.Client.ID)
+	default:
+		c.note("Added client %s, which has no secret.", made.Client.ID)
+	}
+	return c.printSecret(made)
+}
+
+// ownSecret adds the secret of --secret, if there is one, to order.
+func (c *console) ownSecret(order map[string]any) error {
+	if !c.given("secret") {
+		return nil
+	}
+	secret, err := c.readSecret("secret", c.flag("secret"))
+	order["secret"] = secret
+	return err
+}
+
+func (c *console) printSecret(made clientSecret) error {
+	return c.print(made, func(w io.Writer) {
+		if made.Secret != "" {
+			io.WriteString(w, plain(made.Secret)+"\n")
+		}
+	})
+}
+
+func clientListCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "Lists the clients of the Caddyfile and of the store",
+		Example: "  $ caddy oauth2 client list\n  $ caddy oauth2 client list --json | jq -r '.clients[].id'",
+		Args:    cobra.NoArgs,
+		RunE:    action(listClients),
+	}
+	pageFlags(cmd)
+	return cmd
+}
+
+func listClients(c *console) error {
+	all := clientList{Clients: []clientView{}}
+	cursor, err := c.pages("/oauth2/clients", url.Values{}, func(path string) (int, string, error) {
+		var page clientList
+		err := c.get(path, &page)
+		all.Clients = append(all.Clients, page.Clients...)
+		return len(page.Clients), page.Cursor, err
+	})
+	if err != nil {
+		return err
+	}
+	all.Cursor = cursor
+	return c.print(all, func(w io.Writer) {
+		var rows [][]string
+		for _, v := range all.Clients {
+			rows = append(rows, []string{v.ID, string(v.Source), v.state(), words(v.GrantTypes), words(v.Scopes), v.Name})
+		}
+		table(w, []string{"ID", "SOURCE", "STATE", "GRANT TYPES", "SCOPES", "NAME"}, rows)
+		if len(rows) == 0 {
+			c.note("There are no clients. `caddy oauth2 client add ID` adds one, and so does `client ID { … }` in the Caddyfile.")
+		}
+	})
+}
+
+func (v clientView) state() string {
+	switch {
+	case v.Hidden:
+		return "hidden"
+	case v.Disabled:
+		return "disabled"
+	}
+	return "enabled"
+}
+
+func clientShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show ID",
+		Short:   "Shows a client, but no secret",
+		Example: "  $ caddy oauth2 client show nightly-job",
+		Args:    cobra.ExactArgs(1),
+		RunE: action(func(c *console) error {
+			var view clientView
+			if err := c.get(clientPath(c.args[0]), &view); err != nil {
+				return err
+			}
+			return c.printClient(view)
+		}),
+	}
+}
+
+func clientPath(id string, rest ...string) string {
+	return "/oauth2/clients/" + strings.Join(append([]string{url.PathEscape(id)}, rest...), "/")
+}
+
+func (c *console) printClient(v clientView) error {
+	return c.print(v, func(w io.Writer) {
+		pairs := [][2]string{
+			{"id", v.ID}, {"name", v.Name}, {"source", string(v.Source)}, {"state", v.state()},
+			{"auth method", v.AuthMethod}, {"grant types", words(v.GrantTypes)},
+			{"scopes", words(v.Scopes)}, {"default scopes", words(v.DefaultScopes)},
+			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},
+			{"introspects", words(v.Introspects)},
+		}
+		if v.AccessTokenLifetime != 0 {
+			pairs = append(pairs, [2]string{"access token lifetime", v.AccessTokenLifetime.String()})
+		}
+		for _, s := range v.Secrets {
+			text := "holds until it is rotated"
+			if s.Until != nil {
+				text = "old, holds until " + instantOf(s.Until)
+			}
+			pairs = append(pairs, [2]string{"secret", text})
+		}
+		facts(w, pairs...)
+	})
+}
+
+func clientEditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "edit ID",
+		Short: "Changes a client of the store",
+		Long: `
+Changes what the flags name and leaves the rest as it is; an empty value empties
+the setting. Live tokens obey at once: a scope taken away is gone from them at
+the next request. Clients of the Caddyfile are changed there.`,
+		Example: `  $ caddy oauth2 client edit nightly-job --scopes "orders:read"
+  $ caddy oauth2 client edit nightly-job --disabled
+  $ caddy oauth2 client edit nightly-job --disabled=false`,
+		Args: cobra.ExactArgs(1),
+		RunE: action(editClient),
+	}
+	clientFlags(cmd)
+	return cmd
+}
+
+func editClient(c *console) error {
+	order, err := c.clientSettings()
+	if err != nil {
+		return err
+	}
+	if len(order) == 0 {
+		return refuse("nothing to change: name a setting, such as --scopes (see `%s --help`)", c.cmd.CommandPath())
+	}
+	var view clientView
+	if err := c.post(clientPath(c.args[0], "edit"), order, &view); err != nil {
+		return err
+	}
+	c.note("Changed client %s.", view.ID)
+	return c.printClient(view)
+}
+
+func clientRotateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate-secret ID",
+		Short: "Makes a new secret for a client of the store and prints it, once",
+		Long: `
+Makes a new secret and prints it to standard output, once. The old one still
+holds for --overlap, so that the client can be given the new one in peace; one
+before that ends at once.`,
+		Example: `  $ caddy oauth2 client rotate-secret nightly-job > /run/secrets/nightly-job
+  $ caddy oauth2 client rotate-secret nightly-job --overlap 0s   # the old one leaked`,
+		Args: cobra.ExactArgs(1),
+		RunE: action(rotateSecret),
+	}
+	cmd.Flags().String("overlap", defaultOverlap.String(), "How long the old secret still holds, such as 0s, 90m or 7d")
+	secretFlag(cmd)
+	return cmd
+}
+
+func rotateSecret(c *console) error {
+	overlap, err := c.duration("overlap")
+	if err != nil {
+		return err
+	}
+	order := map[string]any{"overlap": overlap}
+	if err := c.ownSecret(order); err != nil {
+		return err
+	}
+	var made clientSecret
+	if err := c.post(clientPath(c.args[0], "rotate-secret"), order, &made); err != nil {
+		return err
+	}
+	ending := "The old one holds no more."
+	for _, s := range made.Client.Secrets {
+		if s.Until != nil {
+			ending = "The old one holds until " + instantOf(s.Until) + "."
+		}
+	}
+	shown := ""
+	if made.Secret != "" {
+		shown = "; it is not shown again"
+	}
+	c.note("Client %s has a new secret%s. %s", made.Client.ID, shown, ending)
+	return c.printSecret(made)
+}
+
+func clientRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove ID",
+		Short: "Removes a client of the store; its tokens are refused at once",
+		Long: `
+Removes a client of the store. Its tokens are refused from the next request on,
+and stay so even when a client of the same id is added again. Clients of the
+Caddyfile are removed there.`,
+		Example: "  $ caddy oauth2 client remove nightly-job",
+		Args:    cobra.ExactArgs(1),
+		RunE: action(func(c *console) error {
+			var end clientEnding
+			if err := c.post(clientPath(c.args[0], "remove"), struct{}{}, &end); err != nil {
+				return err
+			}
+			c.note("Removed client %s. Its tokens are refused from now on.", end.ID)
+			return c.printChanged(end)
+		}),
+	}
+}
+
+// printChanged prints the document of a change, of which people have been told
+// already.
+func (c *console) printChanged(document any) error {
+	return c.print(document, func(io.Writer) {})
+}
+
+// clientFlags are the settings of a client, named as in the Caddyfile.
+func clientFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("name", "", "Name that people read")
+	f.String("auth-method", "", "How it authenticates: client_secret_basic (default), client_secret_post or none")
+	for flag, usage := range clientLists {
+		f.StringArray(flag, nil, usage)
+	}
+	f.String("access-token-lifetime", "", "How long its access tokens live, such as 10m; 0s means the server's")
+	f.Bool("disabled", false, "Refuse the client and all its tokens, and keep it")
+}
+
+// clientLists are the settings that are lists, given as words in one argument
+// or by repeating the flag.
+var clientLists = map[string]string{
+	"grant-types":    "Grant types it may use, separated by spaces",
+	"scopes":         "Scopes it may ask for, separated by spaces",
+	"default-scopes": "Scopes of a token when it asks for none, separated by spaces (default: all its scopes)",
+	"redirect-uris":  "Where its users are sent back to, separated by spaces",
+	"origins":        "Web origins whose scripts may use it, separated by spaces",
+	"introspects":    "Resources whose tokens it may introspect, as URIs separated by spaces",
+}
+
+// clientSettings is what the flags of [clientFlags] say, and nothing that they
+// do not: by the names of the JSON, which are theirs with "_" for "-".
+func (c *console) clientSettings() (map[string]any, error) {
+	settings := map[string]any{}
+	for _, flag := range []string{"name", "auth-method"} {
+		if c.given(flag) {
+			settings[jsonName(flag)] = c.flag(flag)
+		}
+	}
+	for flag := range clientLists {
+		if c.given(flag) {
+			settings[jsonName(flag)] = c.list(flag)
+		}
+	}
+	if c.given("disabled") {
+		settings["disabled"], _ = c.cmd.Flags().GetBool("disabled")
+	}
+	if flag := "access-token-lifetime"; c.given(flag) {
+		lifetime, err := c.duration(flag)
+		if err != nil {
+			return nil, err
+		}
+		settings[jsonName(flag)] = lifetime
+	}
+	return settings, nil
+}
+
+func jsonName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
+
+// list reads a flag that takes several words.
+func (c *console) list(flag string) []string {
+	values, _ := c.cmd.Flags().GetStringArray(flag)
+	return append([]string{}, strings.Fields(strings.Join(values, " "))...)
+}
+
+// duration reads a flag that is one, as Caddy does: "d" is for days.
+func (c *console) duration(flag string) (client.Duration, error) {
+	d, err := caddy.ParseDuration(c.flag(flag))
+	if err != nil || d < 0 {
+		return 0, refuse("--%s %q is no duration: write 90s, 10m, 24h or 7d", flag, c.flag(flag))
+	}
+	return client.Duration(d), nil
+}
