@@ -23,6 +23,11 @@ type presented struct {
 	secrets [2]string
 }
 
+// paramClientAssertion carries an assertion that authenticates the client (RFC
+// 7521 §4.2). It counts as a method of client authentication though none is
+// registered that uses it.
+const paramClientAssertion = "client_assertion"
+
 // readPresented finds the client credentials in a request. A form parameter
 // that is there counts as presented, even when it is empty.
 func readPresented(header http.Header, form url.Values) (presented, error) {
@@ -32,7 +37,12 @@ func readPresented(header http.Header, form url.Values) (presented, error) {
 	}
 	bodySecret, inBody := form[authz.ParamClientSecret]
 	bodyID := form.Get(authz.ParamClientID)
+	_, asserted := form[paramClientAssertion]
 	switch {
+	case asserted && (len(authorization) == 1 || inBody):
+		return presented{}, authz.ErrInvalidRequest.Describe("More than one method of client authentication.")
+	case asserted:
+		return presented{}, authz.ErrInvalidClient // no client is registered for it; never a public one
 	case len(authorization) == 1 && inBody:
 		// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
 		return presented{}, authz.ErrInvalidRequest.Describe("More than one method of client authentication.")
