@@ -38,6 +38,10 @@ var fixedNames = map[string]treatment{
 	"Upgrade":        checkUpgrade,
 	"Http2-Settings": checkUpgrade,
 
+	// For a proxy, never for the service (RFC 9110 §11.7.2). Caddy removes the
+	// header, but not the trailer.
+	"Proxy-Authorization": remove,
+
 	"X-Http-Method-Override": remove,
 	"X-Http-Method":          remove,
 	"X-Method-Override":      remove,
