@@ -41,11 +41,8 @@ func postExplain(r *adminRequest) (any, error) {
 	}
 	answer := explanation{Method: order.Method, URL: order.URL}
 	for _, p := range guards {
-		site := p.Resource
-		switch {
-		case slices.Contains(p.sites, origin):
-			site = origin
-		case site == "":
+		site := origin
+		if len(p.sites) == 0 && p.Resource == "" {
 			site = anyAddress
 		}
 		answer.Sites = append(answer.Sites, siteExplanation{Site: site, Explanation: p.guard.Load().Explain(order.Method, target)})
@@ -53,30 +50,51 @@ func postExplain(r *adminRequest) (any, error) {
 	return answer, nil
 }
 
-// guardsAt returns the guards of the site at an origin, or, when no guard has
-// that for its own, those that any host reaches; and the origins known.
+// guardsAt returns the guards of the site at an origin; or those of its host,
+// because the port that a client writes is not always the one that Caddy listens
+// on; or those that any host reaches. known are the addresses there are.
 func (a *App) guardsAt(origin string) (guards []*Protect, known []string) {
-	var open []*Protect
+	var ofHost, ofAny []*Protect
 	for _, p := range a.guards {
-		origins := slices.Clone(p.sites)
+		addresses := slices.Clone(p.sites)
 		if p.Resource != "" {
-			if at, _, err := splitURL(p.Resource); err == nil {
-				origins = append(origins, at)
-			}
+			addresses = append(addresses, p.Resource)
 		}
-		known = append(known, origins...)
+		known = append(known, addresses...)
 		switch {
-		case slices.Contains(origins, origin):
+		case slices.ContainsFunc(addresses, func(at string) bool { return originOf(at) == origin }):
 			guards = append(guards, p)
+		case slices.ContainsFunc(addresses, func(at string) bool { return hostOf(at) == hostOf(origin) }):
+			ofHost = append(ofHost, p)
 		case len(p.sites) == 0:
-			open = append(open, p)
+			ofAny = append(ofAny, p)
 		}
 	}
 	if len(guards) == 0 {
-		guards = open
+		guards = ofHost
+	}
+	if len(guards) == 0 {
+		guards = ofAny
 	}
 	slices.Sort(known)
 	return guards, slices.Compact(known)
+}
+
+// originOf is the origin of a site or resource; a resource may have none.
+func originOf(uri string) string {
+	origin, _, err := splitURL(uri)
+	if err != nil {
+		return ""
+	}
+	return origin
+}
+
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
 }
 
 // splitURL cuts an http or https URL into its origin, as sites are named, and

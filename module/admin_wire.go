@@ -38,8 +38,8 @@ type clientView struct {
 
 // secretView is what may be known of a client's secret.
 type secretView struct {
-	// Until is when a rotated secret ends; absent for the present one.
-	Until *time.Time `json:"until,omitempty"`
+	// Until is when a rotated secret ends; null for one that does not end.
+	Until *time.Time `json:"until"`
 }
 
 // clientList is a page of clients; an empty Cursor ends the list.
@@ -218,7 +218,8 @@ type explanation struct {
 
 // siteExplanation is what one guard demands of a request.
 type siteExplanation struct {
-	// Site is the address of the site, or the guard's resource.
+	// Site is the origin asked for, or "any address" where the guard's site has
+	// none of its own.
 	Site string `json:"site"`
 	protect.Explanation
 }

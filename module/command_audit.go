@@ -21,7 +21,7 @@ clients, rotated keys, and who did it. The ring keeps a bounded number; the
 logger oauth2.audit has all of them.`,
 		Example: `  $ caddy oauth2 audit --limit 20
   $ caddy oauth2 audit --before 4711 --json`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: action(showAudit),
 	}
 	cmd.Flags().Int("limit", 100, "How many to show; at most "+strconv.Itoa(maxPage))

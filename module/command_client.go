@@ -36,7 +36,7 @@ programs without users need.`,
 		Example: `  $ caddy oauth2 client add nightly-job --scopes "orders:read reports" > /run/secrets/nightly-job
   $ caddy oauth2 client add reporter --scopes reports --access-token-lifetime 10m --json
   $ caddy oauth2 client add moved-here --secret - < /run/secrets/moved-here`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("ID"),
 		RunE: action(addClient),
 	}
 	clientFlags(cmd)
@@ -99,7 +99,7 @@ func clientListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "Lists the clients of the Caddyfile and of the store",
 		Example: "  $ caddy oauth2 client list\n  $ caddy oauth2 client list --json | jq -r '.clients[].id'",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE:    action(listClients),
 	}
 	pageFlags(cmd)
@@ -145,7 +145,7 @@ func clientShowCommand() *cobra.Command {
 		Use:     "show ID",
 		Short:   "Shows a client, but no secret",
 		Example: "  $ caddy oauth2 client show nightly-job",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("ID"),
 		RunE: action(func(c *console) error {
 			var view clientView
 			if err := c.get(clientPath(c.args[0]), &view); err != nil {
@@ -194,7 +194,7 @@ the next request. Clients of the Caddyfile are changed there.`,
 		Example: `  $ caddy oauth2 client edit nightly-job --scopes "orders:read"
   $ caddy oauth2 client edit nightly-job --disabled
   $ caddy oauth2 client edit nightly-job --disabled=false`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("ID"),
 		RunE: action(editClient),
 	}
 	clientFlags(cmd)
@@ -227,7 +227,7 @@ holds for --overlap, so that the client can be given the new one in peace; one
 before that ends at once.`,
 		Example: `  $ caddy oauth2 client rotate-secret nightly-job > /run/secrets/nightly-job
   $ caddy oauth2 client rotate-secret nightly-job --overlap 0s   # the old one leaked`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("ID"),
 		RunE: action(rotateSecret),
 	}
 	cmd.Flags().String("overlap", defaultOverlap.String(), "How long the old secret still holds, such as 0s, 90m or 7d")
@@ -271,7 +271,7 @@ Removes a client of the store. Its tokens are refused from the next request on,
 and stay so even when a client of the same id is added again. Clients of the
 Caddyfile are removed there.`,
 		Example: "  $ caddy oauth2 client remove nightly-job",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("ID"),
 		RunE: action(func(c *console) error {
 			var end clientEnding
 			if err := c.post(clientPath(c.args[0], "remove"), struct{}{}, &end); err != nil {

@@ -19,7 +19,7 @@ Shows what the running guards would do with a request: the site, the row of its
 table, and what that row demands. No request is sent, and no token is looked at.`,
 		Example: `  $ caddy oauth2 explain GET https://api.example.com/orders/7
   $ caddy oauth2 explain POST https://api.example.com/orders --json`,
-		Args: cobra.ExactArgs(2),
+		Args: takes("METHOD", "URL"),
 		RunE: action(explainRequest),
 	}
 }

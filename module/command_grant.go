@@ -24,7 +24,7 @@ func grantListCommand() *cobra.Command {
 		Short: "Lists the grants that have not ended",
 		Example: `  $ caddy oauth2 grant list --client nightly-job
   $ caddy oauth2 grant list --limit 0 --json | jq '.grants | length'`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: action(listGrants),
 	}
 	cmd.Flags().String("client", "", "Only grants of this client")
@@ -66,7 +66,7 @@ func grantRevokeCommand() *cobra.Command {
 		Short:   "Revokes a grant and with it all its tokens",
 		Long:    "\nRevokes a grant: all tokens that come from it are refused from the next request on.",
 		Example: "  $ caddy oauth2 grant revoke 3nT0sVY1yq0bqv7cW2XbYw",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("ID"),
 		RunE: action(func(c *console) error {
 			var end grantRevoked
 			if err := c.post("/oauth2/grants/"+url.PathEscape(c.args[0])+"/revoke", struct{}{}, &end); err != nil {

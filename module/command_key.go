@@ -22,7 +22,7 @@ func keyListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "Lists the keys by fingerprint",
 		Example: "  $ caddy oauth2 key list",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: action(func(c *console) error {
 			var list keyList
 			if err := c.get("/oauth2/keys", &list); err != nil {
@@ -55,7 +55,7 @@ Rotates the sealing key, in three steps:
   3. Take the old key out of the Caddyfile and reload.`,
 		Example: `  $ openssl rand -base64 32 > /etc/caddy/seal-new.key
   $ caddy oauth2 key rotate --seal`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: action(rotateKey),
 	}
 	cmd.Flags().Bool("seal", false, "Rotate the sealing key")
@@ -79,10 +79,12 @@ func rotateKey(c *console) error {
 		}
 		total.Resealed += step.Resealed
 		total.Finished = step.Finished
-		bar.show(total.Resealed, step.Remaining)
+		if !step.Finished {
+			bar.show(total.Resealed, step.Remaining)
+		}
 	}
 	bar.end()
-	c.note("Done: %d values are sealed anew under the first key. Older keys can be taken out of seal_key.", total.Resealed)
+	c.note("Done: everything is sealed under the first key (%d values anew). Older keys can be taken out of seal_key.", total.Resealed)
 	return c.printChanged(total)
 }
 

@@ -19,7 +19,7 @@ func statsCommand() *cobra.Command {
 		Use:     "stats",
 		Short:   "Shows figures of the token store and the cache in front of it",
 		Example: "  $ caddy oauth2 stats\n  $ caddy oauth2 stats --json | jq .records.credential",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: action(func(c *console) error {
 			var s statsView
 			if err := c.get("/oauth2/stats", &s); err != nil {

@@ -310,8 +310,8 @@ func TestARotationGoesOnUntilItIsFinished(t *testing.T) {
 	n := 0
 	address, _ := fakeAdmin(t, func(request) (int, string) { n++; return 200, steps[n-1] })
 	e := command(t, "", "key", "rotate", "--seal", "--address", address)
-	want := "100 sealed anew, 50 to go\n150 sealed anew, 0 to go\n" +
-		"Done: 150 values are sealed anew under the first key. Older keys can be taken out of seal_key.\n"
+	want := "100 sealed anew, 50 to go\n" +
+		"Done: everything is sealed under the first key (150 values anew). Older keys can be taken out of seal_key.\n"
 	if e.err != want || e.out != "" {
 		t.Errorf("standard error %q, want %q; standard output %q", e.err, want, e.out)
 	}
@@ -336,6 +336,12 @@ func TestUnknownWordsAreErrors(t *testing.T) {
 		if e := command(t, "", args...); e.code != exitRefused || e.out != "" || e.err == "" {
 			t.Errorf("%v: exit code %d, standard output %q, standard error %q", args, e.code, e.out, e.err)
 		}
+	}
+	if e := command(t, "", "client", "lst"); !strings.Contains(e.err, "did you mean list?") {
+		t.Errorf("nothing is suggested: %q", e.err)
+	}
+	if e := command(t, "", "explain", "GET"); !strings.Contains(e.err, "needs URL") {
+		t.Errorf("what is missing is not said: %q", e.err)
 	}
 }
 

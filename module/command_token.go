@@ -26,7 +26,7 @@ speak OAuth. Nothing is issued beyond what the client may have. It works only
 where the admin endpoint is on this machine: a loopback address or a unix socket.`,
 		Example: `  $ curl -H "Authorization: Bearer $(caddy oauth2 token issue nightly-job)" https://api.example.com/orders
   $ caddy oauth2 token issue nightly-job --scopes orders:read --lifetime 5m --json`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("CLIENT"),
 		RunE: action(issueToken),
 	}
 	cmd.Flags().StringArray("scopes", nil, "Scopes of the token, separated by spaces (default: the client's default)")
