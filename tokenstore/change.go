@@ -29,6 +29,8 @@ type Change struct {
 	// trusted changes are the store's own: their anchors are taken over from a
 	// record, not checked anew, and nothing that is cached depends on them.
 	trusted bool
+	// urgent changes may use the room that an engine keeps back for a full disk.
+	urgent bool
 }
 
 // op is what a change does with one key.
@@ -128,8 +130,10 @@ func (c *Change) Expect(gens ...Generation) {
 // Revoke ends everything that depends on anchor, from the moment that Commit
 // answers. What lives on (the store, a client, a user) gets a new generation, or
 // its first. What ends with its revocation (a session, a consent, a grant) is
-// deleted, and nothing below it can be minted again.
+// deleted, and nothing below it can be minted again. A change that revokes is
+// let through to a disk that is full as long as the engine has a reserve.
 func (c *Change) Revoke(anchor Key) {
+	c.urgent = true
 	switch anchor.Kind() {
 	case KindStore, KindClientAnchor, KindUserAnchor:
 		c.Put(anchor, nil, time.Time{})

@@ -87,7 +87,7 @@ func (c *Change) encode() (Batch, error) {
 	if c.err != nil {
 		return Batch{}, c.err
 	}
-	b := Batch{ID: newBatchID(), Put: make([]Put, 0, len(c.order)+2)}
+	b := Batch{ID: newBatchID(), Put: make([]Put, 0, len(c.order)+2), Urgent: c.urgent}
 	var index expiryIndex
 	for _, key := range c.order {
 		o := c.ops[key]
