@@ -20,25 +20,25 @@ const kept = '\x01'
 // earlier step uncovers, a later one sees.
 var readings = []struct {
 	of    ambiguity
-	apply func(path string, t *table) string
+	apply func(path string, row *entry) string
 }{
-	{doubleEncoding, func(path string, _ *table) string { return unescapeAll(path, '/') }},
-	{lookalike, func(path string, t *table) string { return t.unlike(path) }},
-	{encodedSlash, func(path string, _ *table) string { return strings.ReplaceAll(path, string(kept), "/") }},
-	{backslash, func(path string, _ *table) string { return strings.ReplaceAll(path, `\`, "/") }},
-	{encodedDelimiter, func(path string, _ *table) string {
+	{doubleEncoding, func(path string, _ *entry) string { return unescapeAll(path, '/') }},
+	{lookalike, unlike},
+	{encodedSlash, func(path string, _ *entry) string { return strings.ReplaceAll(path, string(kept), "/") }},
+	{backslash, func(path string, _ *entry) string { return strings.ReplaceAll(path, `\`, "/") }},
+	{encodedDelimiter, func(path string, _ *entry) string {
 		if i := strings.IndexAny(path, "#?"); i >= 0 {
 			return path[:i]
 		}
 		return path
 	}},
-	{semicolon, func(path string, _ *table) string {
+	{semicolon, func(path string, _ *entry) string {
 		return eachSegment(path, func(s string) string { s, _, _ = strings.Cut(s, ";"); return s })
 	}},
-	{trailingDot, func(path string, _ *table) string {
+	{trailingDot, func(path string, _ *entry) string {
 		return eachSegment(path, func(s string) string { return strings.TrimRight(s, ". ") })
 	}},
-	{doubleSlash, func(path string, _ *table) string {
+	{doubleSlash, func(path string, _ *entry) string {
 		for strings.Contains(path, "//") {
 			path = strings.ReplaceAll(path, "//", "/")
 		}
@@ -55,20 +55,15 @@ func (t *table) findAll(method, path string, found ambiguity) (row *entry, ok bo
 		return nil, false
 	}
 	base := unescapeAll(path, kept)
+	row = t.find(method, base)
 	for subset := found; ; subset = (subset - 1) & found {
 		reading := base
 		for _, r := range readings {
 			if subset&r.of != 0 {
-				reading = r.apply(reading, t)
+				reading = r.apply(reading, row)
 			}
 		}
-		if !settled(reading, found, subset) {
-			return nil, false
-		}
-		e := t.find(method, reading)
-		if subset == found {
-			row = e
-		} else if e != row {
+		if !settled(reading, found, subset) || t.find(method, reading) != row {
 			return nil, false
 		}
 		if subset == 0 {
@@ -116,12 +111,20 @@ func eachSegment(path string, rewrite func(string) string) string {
 	return strings.Join(segments, "/")
 }
 
-// unlike replaces lookalikes, but for the letters that rows use.
-func (t *table) unlike(path string) string {
-	return strings.Map(func(r rune) rune {
-		if c, ok := looksLike(r); ok && !t.letters[r] {
-			return rune(c)
+// unlike replaces lookalikes, except in segments that the row's own path
+// names: whoever writes /kayıt/* means that letter.
+func unlike(path string, row *entry) string {
+	i := -2 // the first segment comes after the first slash
+	return eachSegment(path, func(segment string) string {
+		i++
+		if row != nil && 0 <= i && i < len(row.pattern.segments) && row.pattern.segments[i] != star {
+			return segment
 		}
-		return r
-	}, path)
+		return strings.Map(func(r rune) rune {
+			if c, ok := looksLike(r); ok {
+				return rune(c)
+			}
+			return r
+		}, segment)
+	})
 }

@@ -27,9 +27,6 @@ type table struct {
 	root node
 	// fold: ASCII letters are equal in both cases.
 	fold bool
-	// letters are the lookalikes that some row's path uses. Whoever writes
-	// /kayıt means that letter, so it is not read as another one.
-	letters map[rune]bool
 }
 
 type node struct {
@@ -50,13 +47,8 @@ type cell struct {
 
 // newTable builds the table or says which rows conflict.
 func newTable(entries []*entry, fold bool) (*table, error) {
-	t := &table{fold: fold, letters: map[rune]bool{}}
+	t := &table{fold: fold}
 	for _, e := range entries {
-		for _, r := range e.Path {
-			if _, ok := looksLike(r); ok {
-				t.letters[r] = true
-			}
-		}
 		p := e.pattern
 		if fold {
 			p = p.folded()
@@ -146,7 +138,7 @@ func (t *table) checkCrossings() error {
 			for _, a := range c.rows {
 				for _, b := range other.rows {
 					if method, both := commonMethod(a.Methods, b.Methods); both {
-						err = fmt.Errorf("%s and %s conflict: some paths match both (%s), and neither is the more specific one; name those paths in a row of their own shape", a.place(), b.place(), method)
+						err = fmt.Errorf("%s and %s conflict: some paths match both (%s), and neither is the more specific one; change one so that it contains the other or shares no path with it", a.place(), b.place(), method)
 						return
 					}
 				}
