@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	tokenPath = "/oauth/token"
+	tokenForm = "grant_type=client_credentials&scope=" + scopeHeld
+)
+
+// issueConns is at how many connections issuance is measured.
+var issueConns = []int{1, 16, 64}
+
+// issuance compares the token endpoint with the bare write below it, on this
+// machine's disk and on a slower one.
+func (b *bench) issuance(ctx context.Context) error {
+	if err := b.issueWith(ctx, "", "Issuance: client_credentials at 1, 16, 64 connections", 0); err != nil {
+		return err
+	}
+	if b.opts.slow == 0 {
+		return nil
+	}
+	title := fmt.Sprintf("The same, each commit %v slower", b.opts.slow)
+	return b.issueWith(ctx, "slow-", title, b.opts.slow)
+}
+
+func (b *bench) issueWith(ctx context.Context, prefix, title string, delay time.Duration) error {
+	dir := filepath.Join(b.dir, prefix+"issue")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	g, err := b.newGateway(ctx, gatewayOptions{store: filepath.Join(dir, "gateway.db"), upstream: "127.0.0.1:9", commitDelay: delay})
+	if err != nil {
+		return err
+	}
+	if _, err := b.start(ctx, g, g.refuses); err != nil {
+		return err
+	}
+	defer g.stop()
+	if _, err := g.issue(ctx); err != nil {
+		return err
+	}
+	p, addr, err := b.startPeer(ctx, dir, delay)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	for _, conns := range issueConns {
+		if err := b.issueAt(ctx, prefix, title, conns, g, p.pid(), addr); err != nil {
+			return errors.Join(err, errors.New(g.lastWords()), errors.New(p.lastWords()))
+		}
+	}
+	return nil
+}
+
+// issueAt measures at one number of connections.
+func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g *gateway, peerPID int, peerAddr string) error {
+	own, err := newSide(ctx, "client_credentials", g.pid(), formLoad(g.tokens, tokenPath), conns)
+	if err != nil {
+		return err
+	}
+	defer own.leave()
+	apply, err := newSide(ctx, "bare endpoint with the same Apply", peerPID, formLoad(peerAddr, peerApply), conns)
+	if err != nil {
+		return err
+	}
+	defer apply.leave()
+	batch, err := newSide(ctx, "bare endpoint with db.Batch", peerPID, formLoad(peerAddr, peerBatch), conns)
+	if err != nil {
+		return err
+	}
+	defer batch.leave()
+	raw := side{name: "Apply without HTTP", pid: peerPID, run: rawApply(peerAddr, conns)}
+
+	var issued []sample
+	for _, one := range []struct {
+		key  string
+		base side
+	}{{"issue", apply}, {"raw", raw}, {"batch", batch}} {
+		all, err := b.compare(ctx, one.base, []side{own}, b.opts.issuePairs, b.opts.issueFor)
+		if err != nil {
+			return err
+		}
+		c := all[0]
+		issued = append(issued, c.own()...)
+		b.add(title, figure{
+			Key: fmt.Sprintf("%s%s-%d", prefix, one.key, conns), Value: c.rates(), Mark: c.mark(),
+			What: fmt.Sprintf("at %d ÷ %s: tokens/s", conns, one.base.name),
+			Detail: fmt.Sprintf("%s/s ÷ %s/s; p99 %s ms ÷ %s ms", number(rateOf(c.own()).Median), number(rateOf(c.base()).Median),
+				number(p99Of(c.own())), number(p99Of(c.base()))),
+		})
+	}
+	b.add(title, figure{
+		Key: fmt.Sprintf("%sissue-p99-%d", prefix, conns), Value: single(p99Of(issued)), Unit: "ms",
+		What:   fmt.Sprintf("at %d: p99", conns),
+		Detail: fmt.Sprintf("CPU %s µs a token", number(cpuOf(issued).Median)),
+	})
+	return nil
+}
+
+// startPeer starts what issuance is compared with.
+func (b *bench) startPeer(ctx context.Context, dir string, delay time.Duration) (*process, string, error) {
+	addrs, err := freeAddresses(1)
+	if err != nil {
+		return nil, "", err
+	}
+	order, err := orderFor(peerOrder{
+		Vault: vaultOptions{Path: dir, SealKey: b.sealKey, Issuer: "http://" + addrs[0]}, Addr: addrs[0], CommitDelay: delay,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := start(ctx, b.dir, "peer", b.cores.onServer, nil, order, b.self, "peer")
+	if err != nil {
+		return nil, "", err
+	}
+	err = p.until(ctx, startPatience, func() error {
+		status, _, err := post(ctx, "http://"+addrs[0]+peerApply, tokenForm)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("the peer answers %d", status)
+		}
+		return err
+	})
+	if err != nil {
+		p.stop()
+		return nil, "", err
+	}
+	return p, addrs[0], nil
+}
+
+// formLoad is a load of token requests.
+func formLoad(addr, path string) load {
+	basic := base64.StdEncoding.EncodeToString([]byte(clientID + ":" + clientSecret))
+	return load{addr: addr, request: fmt.Appendf(nil,
+		"POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
+		path, addr, basic, len(tokenForm), tokenForm)}
+}
+
+// rawApply lets the peer loop by itself.
+func rawApply(addr string, conns int) func(context.Context, time.Duration) (latencies, time.Duration, error) {
+	return func(ctx context.Context, duration time.Duration) (latencies, time.Duration, error) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s%s?conns=%d&for=%s", addr, peerRaw, conns, duration), nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		status, body, err := send(r)
+		if err != nil {
+			return nil, 0, err
+		}
+		if status != http.StatusOK {
+			return nil, 0, fmt.Errorf("the peer answers %d: %s", status, body)
+		}
+		var seen loopResult
+		err = json.Unmarshal(body, &seen)
+		return seen.Latencies, seen.Took, err
+	}
+}

@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options is what the flags say.
+type options struct {
+	pairs      int
+	duration   time.Duration // of a sample at the route
+	issueFor   time.Duration // of a sample of issuance
+	issuePairs int
+	conns      int
+	live       int // tokens that cache hits go round
+	fresh      int // tokens for first-seen requests
+	scale      int // live tokens of the large store
+	slow       time.Duration
+	parts      []string
+	json       string
+	benchTime  string
+	repeatFor  time.Duration
+	gates      gates
+}
+
+// quickly is what -quick means for the other flags, where they are not given.
+var quickly = map[string]string{
+	"pairs": "5", "dur": "100ms", "issue-pairs": "1", "issue-dur": "150ms", "live": "20000", "fresh": "50000", "scale": "100000",
+}
+
+// parse reads the flags and checks them.
+func parse(args []string) (options, error) {
+	var (
+		o           options
+		quick       bool
+		strict      bool
+		parts       string
+		leastGates  string
+		mostGates   string
+		flags       = flag.NewFlagSet("bench", flag.ContinueOnError)
+		explanation = "of a sample of "
+	)
+	flags.SetOutput(os.Stderr)
+	flags.BoolVar(&quick, "quick", false, "see that everything works, within a minute; the numbers mean little")
+	flags.IntVar(&o.pairs, "pairs", 20, "base–side–base pairs for each ratio")
+	flags.DurationVar(&o.duration, "dur", 200*time.Millisecond, "length "+explanation+"the protected route")
+	flags.IntVar(&o.issuePairs, "issue-pairs", 5, "pairs for each ratio of issuance")
+	flags.DurationVar(&o.issueFor, "issue-dur", 300*time.Millisecond, "length "+explanation+"issuance")
+	flags.IntVar(&o.conns, "conns", 32, "keep-alive connections at the protected route")
+	flags.IntVar(&o.live, "live", 100_000, "live tokens that the cache-hit requests go round")
+	flags.IntVar(&o.fresh, "fresh", 120_000, "live tokens for first-seen requests, each used once")
+	flags.IntVar(&o.scale, "scale", 1_000_000, "live tokens of the large store")
+	flags.DurationVar(&o.slow, "slow-fsync", 2*time.Millisecond, "issuance once more, with each commit this much longer; 0 leaves it out")
+	flags.StringVar(&parts, "parts", strings.Join(allParts, ","), "what to measure")
+	flags.StringVar(&o.json, "json", "", "also write the report to this file, as JSON")
+	flags.StringVar(&leastGates, "min", "", "gates name=bound,…: fail when a figure is below")
+	flags.StringVar(&mostGates, "max", "", "gates name=bound,…: fail when a figure is above")
+	flags.BoolVar(&strict, "strict", false, "fail when any promised number is not met or not measured")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("what is %q? See -help", flags.Arg(0))
+	}
+	o.benchTime, o.repeatFor = "1s", 90*time.Second
+	if quick {
+		o.benchTime, o.repeatFor = "100ms", 0
+		if err := setUnlessGiven(flags, quickly); err != nil {
+			return o, err
+		}
+	}
+	o.parts = strings.Split(parts, ",")
+	for _, part := range o.parts {
+		if !slices.Contains(allParts, part) {
+			return o, fmt.Errorf("-parts: %q is none of %s", part, strings.Join(allParts, ", "))
+		}
+	}
+	for name, n := range map[string]int{"pairs": o.pairs, "issue-pairs": o.issuePairs, "conns": o.conns, "live": o.live, "fresh": o.fresh, "scale": o.scale} {
+		if n < 1 {
+			return o, fmt.Errorf("-%s must be positive", name)
+		}
+	}
+	for name, d := range map[string]time.Duration{"dur": o.duration, "issue-dur": o.issueFor} {
+		if d < 50*time.Millisecond {
+			return o, fmt.Errorf("-%s must be at least 50ms: shorter samples mean nothing", name)
+		}
+	}
+	o.gates = promised()
+	if strict {
+		o.gates.enforceAll()
+	}
+	if err := o.gates.enforce(leastGates, false); err != nil {
+		return o, fmt.Errorf("-min: %w", err)
+	}
+	if err := o.gates.enforce(mostGates, true); err != nil {
+		return o, fmt.Errorf("-max: %w", err)
+	}
+	return o, nil
+}
+
+// setUnlessGiven sets the flags that the command line does not.
+func setUnlessGiven(flags *flag.FlagSet, values map[string]string) error {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range values {
+		if given[name] {
+			continue
+		}
+		if err := flags.Set(name, value); err != nil {
+			return fmt.Errorf("-%s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// pair is a side with the base right before and right after it.
+type pair struct {
+	before, own, after sample
+	foreign            float64 // cores that others took meanwhile
+}
+
+// comparison gathers the pairs of one side.
+type comparison struct {
+	side  side
+	pairs []pair
+}
+
+// compare measures every side against its base, base–side–base, rounds times. A
+// ratio is taken within its pair only, against the mean of the two bases around
+// it, and samples are short: a machine's own speed drifts from one second to
+// the next.
+func (b *bench) compare(ctx context.Context, base side, sides []side, rounds int, duration time.Duration) ([]*comparison, error) {
+	all := make([]*comparison, len(sides))
+	for i, s := range sides {
+		all[i] = &comparison{side: s}
+	}
+	for round := range rounds {
+		for _, c := range all {
+			p, err := b.quietPair(ctx, base, c.side, duration)
+			if err != nil {
+				return nil, err
+			}
+			c.pairs = append(c.pairs, p)
+		}
+		b.progress("%s: %d of %d", base.name, round+1, rounds)
+	}
+	return all, nil
+}
+
+// quietPair measures a pair, and again while others disturb it.
+func (b *bench) quietPair(ctx context.Context, base, own side, duration time.Duration) (pair, error) {
+	var best pair
+	for attempt := range attempts {
+		one, err := measurePair(ctx, base, own, duration)
+		if err != nil {
+			return pair{}, err
+		}
+		if attempt == 0 || one.foreign < best.foreign {
+			best = one
+		}
+		if best.foreign <= foreignLimit || !b.mayRepeat(own) {
+			break
+		}
+	}
+	return best, nil
+}
+
+// measurePair measures base, side and base.
+func measurePair(ctx context.Context, base, own side, duration time.Duration) (pair, error) {
+	var p pair
+	pids := []int{os.Getpid(), base.pid}
+	if own.pid != base.pid {
+		pids = append(pids, own.pid)
+	}
+	from, err := readOthers(pids)
+	if err != nil {
+		return p, err
+	}
+	for _, step := range []struct {
+		side side
+		to   *sample
+	}{{base, &p.before}, {own, &p.own}, {base, &p.after}} {
+		if *step.to, err = step.side.sample(ctx, duration); err != nil {
+			return p, err
+		}
+	}
+	to, err := readOthers(pids)
+	p.foreign = to.since(from)
+	return p, err
+}
+
+// rates are side ÷ base in requests per second, one for each pair.
+func (c *comparison) rates() spread {
+	return over(c.pairs, func(p pair) float64 { return p.own.rate / ((p.before.rate + p.after.rate) / 2) })
+}
+
+// cpus are side ÷ base in processor time per request, one for each pair.
+func (c *comparison) cpus() spread {
+	return over(c.pairs, func(p pair) float64 { return p.own.cpu.Seconds() / ((p.before.cpu + p.after.cpu).Seconds() / 2) })
+}
+
+// own and base are all samples of the side and of its base.
+func (c *comparison) own() (list []sample) {
+	for _, p := range c.pairs {
+		list = append(list, p.own)
+	}
+	return list
+}
+
+func (c *comparison) base() (list []sample) {
+	for _, p := range c.pairs {
+		list = append(list, p.before, p.after)
+	}
+	return list
+}
+
+// mark is what a reader must know about the samples: "" when nothing.
+func (c *comparison) mark() string {
+	var disturbed, full string
+	for _, p := range c.pairs {
+		if p.foreign > foreignLimit {
+			disturbed = "disturbed"
+		}
+		if max(p.before.loadCore, p.own.loadCore, p.after.loadCore) > loadLimit {
+			full = " load core full"
+		}
+	}
+	return disturbed + full
+}
+
+// rateOf is the spread of requests per second.
+func rateOf(samples []sample) spread {
+	return over(samples, func(s sample) float64 { return s.rate })
+}
+
+// cpuOf is the spread of processor time per request, in microseconds.
+func cpuOf(samples []sample) spread {
+	return over(samples, func(s sample) float64 { return float64(s.cpu) / 1e3 })
+}
+
+// p99Of is the 99th percentile of all latencies of all samples, in
+// milliseconds.
+func p99Of(samples []sample) float64 {
+	var all latencies
+	for _, s := range samples {
+		all = append(all, s.latencies...)
+	}
+	return float64(all.percentile(99)) / 1e6
+}
+
+func over[T any](list []T, figure func(T) float64) spread {
+	values := make([]float64, len(list))
+	for i, one := range list {
+		values[i] = figure(one)
+	}
+	return spreadOf(values)
+}

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// foreignLimit is the share of a core that others may take during a pair. A
+	// pair with more is taken again.
+	foreignLimit = 0.12
+	// attempts bounds how often a disturbed pair is taken. After that the
+	// quietest one stands, and its row is marked.
+	attempts = 3
+	// loadLimit is the share of the load core above which the load generator,
+	// not the server, might be what is measured. Such a row is marked.
+	loadLimit = 0.9
+	// warmUp is how long connections are used before their first sample.
+	warmUp = 100 * time.Millisecond
+)
+
+// side is one of the things that are compared.
+type side struct {
+	name string
+	pid  int // the process whose time counts
+	// run does what is measured for about the duration. It says how long each
+	// request took, and how long it all was.
+	run    func(context.Context, time.Duration) (latencies, time.Duration, error)
+	leave  func() // closes its connections
+	tokens *deck  // what it presents; nil for nothing
+}
+
+// newSide connects a crowd and lets it warm up.
+func newSide(ctx context.Context, name string, pid int, l load, conns int) (side, error) {
+	c, err := l.connect(ctx, conns)
+	if err != nil {
+		return side{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, _, err := c.run(ctx, warmUp); err != nil {
+		c.leave()
+		return side{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return side{name: name, pid: pid, run: c.run, leave: c.leave, tokens: l.tokens}, nil
+}
+
+// sample is one run of a side.
+type sample struct {
+	rate      float64       // answers per second
+	cpu       time.Duration // the server's processor time per answer
+	loadCore  float64       // cores that load generator and upstream took
+	latencies latencies
+}
+
+// sample runs a side once.
+func (s side) sample(ctx context.Context, duration time.Duration) (sample, error) {
+	from, err := readUsage(s.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	all, took, err := s.run(ctx, duration)
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", s.name, err)
+	}
+	to, err := readUsage(s.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	span, answers := took.Seconds(), float64(max(1, len(all)))
+	return sample{
+		rate:      float64(len(all)) / span,
+		cpu:       time.Duration(float64(to.server-from.server) / answers),
+		loadCore:  (to.load - from.load).Seconds() / span,
+		latencies: all,
+	}, nil
+}
+
+// mayRepeat says whether a disturbed pair may be taken again: not when the time
+// for repetitions is used up, nor when that would use tokens up that later
+// samples need.
+func (b *bench) mayRepeat(s side) bool {
+	if time.Now().After(b.repeatUntil) {
+		return false
+	}
+	return s.tokens == nil || !s.tokens.once || s.tokens.left() > len(s.tokens.tokens)/2
+}

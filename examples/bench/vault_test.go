@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+func testVault(t *testing.T) vaultOptions {
+	t.Helper()
+	return vaultOptions{
+		Path: filepath.Join(t.TempDir(), "tokens.db"), SealKey: tokenstore.GenerateSealKey().Text(), Issuer: "https://issuer.example",
+	}
+}
+
+// Ensure that bulk-loaded tokens are what the product takes for its own, after
+// the store was closed and opened again.
+func TestBulkLoadedTokensAreValid(t *testing.T) {
+	order := fillOrder{Vault: testVault(t), Tokens: 100, Each: 7, Keep: 30, Out: filepath.Join(t.TempDir(), "out")}
+	if _, err := fillHelper(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	v, err := openVault(t.Context(), order.Vault, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.close()
+	out, err := os.ReadFile(order.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier := token.Verifier{
+		Issuer:  order.Vault.Issuer,
+		Store:   func(context.Context) (*tokenstore.DB, error) { return v.db, nil },
+		Formats: []token.Format{token.Opaque{}},
+	}
+	unique := map[string]bool{}
+	for text := range strings.FieldsSeq(string(out)) {
+		unique[text] = true
+		p, err := verifier.Authenticate(t.Context(), authz.Credential{Scheme: authz.SchemeBearer, Value: text})
+		if err != nil || p.Client != clientID || !p.Scopes.Has(scopeHeld) {
+			t.Fatalf("principal %+v, error %v", p, err)
+		}
+	}
+	if len(unique) != order.Keep {
+		t.Errorf("%d different tokens of %d", len(unique), order.Keep)
+	}
+}
+
+// Ensure that the bare write has the size of the real one and can be applied
+// again and again.
+func TestShapeIsTheRealBatch(t *testing.T) {
+	o := testVault(t)
+	s, err := learnShape(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := openVault(t.Context(), testVault(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.close()
+	for range 3 {
+		b := s.next()
+		if len(b.Put) != len(s.template.Put) || len(b.Expect) != len(s.template.Expect) {
+			t.Errorf("%d puts and %d expectations, the real batch has %d and %d",
+				len(b.Put), len(b.Expect), len(s.template.Put), len(s.template.Expect))
+		}
+		for i, put := range b.Put {
+			if real := s.template.Put[i]; len(put.Key) != len(real.Key) || !bytes.Equal(put.Value, real.Value) {
+				t.Errorf("put %d differs in more than its key", i)
+			}
+		}
+		if _, err := v.engine.Apply(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Ensure that a transaction of many functions is held once.
+func TestSlowCommitsHoldEachTransactionOnce(t *testing.T) {
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "batch.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	slow := &slowCommits{delay: 20 * time.Millisecond}
+	for range 2 {
+		begin := time.Now()
+		err := db.Update(func(tx *bbolt.Tx) error {
+			for range 50 {
+				slow.begin(tx)
+			}
+			return nil
+		})
+		if took := time.Since(begin); err != nil || took < slow.delay || took > 25*slow.delay {
+			t.Errorf("took %v, error %v", took, err)
+		}
+	}
+}
