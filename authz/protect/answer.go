@@ -31,6 +31,11 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 	delete(r.Header, "Authorization") // whatever handles the error must not forward it
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
+	if r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
+		// Caddy wraps the body, so that net/http no longer sees that the client
+		// has not been asked for it, and would wait for it before it answers.
+		h.Set("Connection", "close")
+	}
 	if challenged(e) {
 		h.Set("WWW-Authenticate", g.challenge(r, e))
 	}
