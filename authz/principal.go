@@ -55,17 +55,22 @@ type Principal struct {
 	Claims map[string]any
 }
 
-type principalKey struct{}
+// PrincipalKey is the key under which a context carries a *Principal. It is
+// exported for contexts that carry one themselves; all others use
+// [WithPrincipal] and [PrincipalFrom].
+type PrincipalKey struct{}
 
 // WithPrincipal returns a context that carries p. Whoever stores a principal
-// vouches that its credential was checked in this request.
+// vouches that its credential was checked in this request. A nil p hides the
+// principal of a guard further out.
 func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
+	return context.WithValue(ctx, PrincipalKey{}, p)
 }
 
 // PrincipalFrom returns the principal of the innermost guard that the request
-// has passed, or nil when it passed none or as an anonymous request.
+// has passed, or nil when it passed none or as an anonymous request. Its
+// scopes are cut to those that the client has at present.
 func PrincipalFrom(ctx context.Context) *Principal {
-	p, _ := ctx.Value(principalKey{}).(*Principal)
+	p, _ := ctx.Value(PrincipalKey{}).(*Principal)
 	return p
 }

@@ -60,7 +60,7 @@ func parseAuthorization(values, accepted []string) (authz.Credential, presence) 
 // acceptedScheme returns the accepted scheme that equals the given one, or "".
 func acceptedScheme(scheme string, accepted []string) string {
 	for _, a := range accepted {
-		if strings.EqualFold(a, scheme) {
+		if a == scheme || strings.EqualFold(a, scheme) {
 			return a
 		}
 	}

@@ -70,6 +70,10 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		return
 	}
 	p.dress = d.row.dress
+	if outer == nil && !p.dress.keepCredential {
+		delete(r.Header, "Authorization") // the usual case
+		return
+	}
 	g.settleCredential(r.Header, p)
 }
 
@@ -89,14 +93,13 @@ func (g *Guard) present(r *http.Request, outer *passage) *passage {
 // authenticate asks who the credential stands for.
 func (g *Guard) authenticate(ctx context.Context, p *passage) *authz.Error {
 	if acceptedScheme(p.credential.Scheme, g.config.Schemes) == "" {
-		return authz.ErrInvalidToken
+		return authz.ErrInvalidToken // a guard further out accepts more
 	}
-	principal, err := g.config.Authenticator.Authenticate(ctx, p.credential)
-	if err != nil {
+	var err error
+	if p.principal, err = g.config.Authenticator.Authenticate(ctx, p.credential); err != nil {
 		return refusalOf(err)
 	}
-	principal.Scheme = p.credential.Scheme
-	p.principal, p.checked = principal, true
+	p.principal.Scheme, p.checked = p.credential.Scheme, true
 	return nil
 }
 

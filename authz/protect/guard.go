@@ -209,10 +209,8 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		event.Client, event.Subject, event.Grant = p.principal.Client, p.principal.Subject, p.principal.Grant
 	}
 	switch {
-	case p != nil && p.dress != nil:
-		out = out.WithContext(authz.WithPrincipal(p, &p.principal))
 	case p != nil:
-		out = out.WithContext(authz.WithPrincipal(p, nil))
+		out = out.WithContext(p)
 	case outer != nil:
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}

@@ -31,10 +31,17 @@ type passage struct {
 
 type passageKey struct{}
 
-// Value returns the passage itself to guards.
+// Value returns the passage itself to guards, and its principal to everybody
+// once the request may pass as that.
 func (p *passage) Value(key any) any {
-	if key == (passageKey{}) {
+	switch key.(type) {
+	case passageKey:
 		return p
+	case authz.PrincipalKey:
+		if p.dress == nil {
+			return (*authz.Principal)(nil)
+		}
+		return &p.principal
 	}
 	return p.Context.Value(key)
 }
