@@ -29,12 +29,12 @@ func damaged(what string, args ...any) error {
 
 // check decides whether the engine may use a file that is open for reading: is
 // it a store of this version, is it whole, does its structure hold? Records are
-// not read; each has a checksum of its own. What bbolt does with a structure
+// not judged; each has a checksum of its own. What bbolt does with a structure
 // that does not hold ranges from panics to endless recursion, which nothing
 // could stop.
 //
-// It takes time in proportion to the branch pages: some thousand for a million
-// records.
+// A small file is read whole; of a large one the branch pages only, which are
+// some thousand for a million records.
 func check(db *bbolt.DB, file *os.File) error {
 	return guard(func() error {
 		head, err := readHeader(file)
@@ -94,8 +94,11 @@ const (
 	flagLeaf     = 0x02
 	flagFreelist = 0x10
 
+	noFreelist = 1<<64 - 1 // in the header: the free pages are not listed
+
 	pageHeader    = 16 // id 8, flags 2, count 2, overflow 4
 	branchElement = 16 // position 4, key size 4, page 8
+	leafElement   = 16 // flags 4, position 4, key size 4, value size 4
 	headerBytes   = 64 // of which the last 8 are the checksum
 )
 
@@ -132,6 +135,8 @@ func readHeader(file *os.File) (header, error) {
 	switch {
 	case first.pageSize != second.pageSize || first.txid == second.txid:
 		return header{}, damaged("the two headers contradict each other")
+	case newer.freelist == noFreelist:
+		return header{}, errForeign // the engine always writes the list
 	case newer.root >= newer.end || newer.freelist >= newer.end:
 		return header{}, damaged("the header points beyond the end")
 	case uint64(info.Size())/uint64(newer.pageSize) < newer.end:

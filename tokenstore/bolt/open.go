@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -292,6 +293,8 @@ func notOpened(err error) error {
 		return errForeign
 	case errors.Is(err, bbolterrors.ErrChecksum):
 		return damaged("both headers are garbled")
+	case strings.HasPrefix(err.Error(), "file size too small"):
+		return damaged("the file is cut short within its headers")
 	default:
 		return unavailable(err)
 	}

@@ -10,6 +10,17 @@ import (
 	"slices"
 )
 
+// maxWhole is up to how many pages, 64 MiB as a rule, a file's leaves are checked
+// too when it is opened. It takes some hundredths of a second. The leaves of a
+// larger file are trusted to be leaves: their records have checksums, but where a
+// leaf's own header is damaged, bbolt may look beyond it and find, in pages that
+// are free, what a record was before.
+const maxWhole = 1 << 14
+
+// maxOverflow is more than any value, and more than a list of free pages for a
+// file of a terabyte needs. It bounds what a damaged page can make the check read.
+const maxOverflow = 1 << 19
+
 // tree checks which pages of a bbolt file are used for what: no page twice, none
 // of them free, none out of bounds. Then every path through the branch pages
 // ends, and no commit overwrites what is in use.
@@ -33,6 +44,9 @@ func (t *tree) checkRoot() error {
 	if page.flags != flagLeaf {
 		return errForeign
 	}
+	if err := page.checkLeaf(); err != nil {
+		return err
+	}
 	return t.use(t.head.root, 1+uint64(page.overflow))
 }
 
@@ -41,8 +55,7 @@ func (t *tree) checkRoot() error {
 const maxDepth = 64
 
 // walk checks the branch pages of a bucket, level by level. All leaves of a
-// B+tree are equally deep, so they need not be read: where the first page of a
-// level is a leaf, all are.
+// B+tree are equally deep: where the first page of a level is a leaf, all are.
 func (t *tree) walk(root uint64) error {
 	level := []uint64{root}
 	for range maxDepth {
@@ -51,12 +64,7 @@ func (t *tree) walk(root uint64) error {
 			return err
 		}
 		if first.flags == flagLeaf {
-			for _, id := range level {
-				if err := t.use(id, 1); err != nil {
-					return err
-				}
-			}
-			return nil
+			return t.checkLeaves(level)
 		}
 		slices.Sort(level) // the order in which a disk reads fastest
 		var children []uint64
@@ -81,6 +89,30 @@ func (t *tree) walk(root uint64) error {
 		level = children
 	}
 	return damaged("more than %d levels below page %d", maxDepth, root)
+}
+
+// checkLeaves checks the lowest level of a bucket.
+func (t *tree) checkLeaves(ids []uint64) error {
+	for _, id := range ids {
+		pages := uint64(1)
+		if t.head.end <= maxWhole {
+			page, err := t.read(id)
+			if err != nil {
+				return err
+			}
+			if page.flags != flagLeaf {
+				return damaged("page %d is no leaf page", id)
+			}
+			if err := page.checkLeaf(); err != nil {
+				return err
+			}
+			pages += uint64(page.overflow)
+		}
+		if err := t.use(id, pages); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkFree checks the list of free pages, after all walks.
@@ -141,10 +173,10 @@ func (t *tree) read(id uint64) (page, error) {
 	}
 	order := binary.NativeEndian
 	p := page{flags: order.Uint16(raw[8:]), count: order.Uint16(raw[10:]), overflow: order.Uint32(raw[12:])}
-	if order.Uint64(raw) != id || uint64(p.overflow) >= t.head.end-id {
+	if order.Uint64(raw) != id || uint64(p.overflow) >= min(t.head.end-id, maxOverflow) {
 		return page{}, damaged("page %d is garbled", id)
 	}
-	if p.overflow > 0 && p.flags != flagLeaf {
+	if p.overflow > 0 {
 		raw = make([]byte, (1+int(p.overflow))*int(t.head.pageSize))
 		if err := t.readAt(raw, id); err != nil {
 			return page{}, err
@@ -180,4 +212,21 @@ func (p page) appendChildren(to []uint64) ([]uint64, error) {
 		to = append(to, order.Uint64(element[8:]))
 	}
 	return to, nil
+}
+
+// checkLeaf checks that the elements of a leaf page lie within it.
+func (p page) checkLeaf() error {
+	if int(p.count)*leafElement > len(p.body) {
+		return damaged("a leaf page lists %d elements in %d bytes", p.count, len(p.body))
+	}
+	for i := range int(p.count) {
+		element := p.body[i*leafElement:]
+		order := binary.NativeEndian
+		start := uint64(order.Uint32(element[4:]))
+		size := uint64(order.Uint32(element[8:])) + uint64(order.Uint32(element[12:]))
+		if start+size > uint64(len(element)) {
+			return damaged("an element of a leaf page lies outside of it")
+		}
+	}
+	return nil
 }

@@ -28,7 +28,7 @@ func testPutGet(t *testing.T, f *fixture) {
 		{Key: "a", Value: []byte("1"), Revision: rev},
 	} {
 		if got := items[i]; got.Key != want.Key || string(got.Value) != string(want.Value) || got.Revision != want.Revision {
-			t.Errorf("item %d: %q at %d, want %q at %d", i, got.Key, got.Revision, want.Key, want.Revision)
+			t.Errorf("item %d: %q at %d, want %q at %d", i, string(got.Key), got.Revision, string(want.Key), want.Revision)
 		}
 	}
 	second := f.put("a", "2")
@@ -196,7 +196,7 @@ func testRange(t *testing.T, f *fixture) {
 			}
 			for _, item := range items {
 				if string(item.Value) != "value of "+string(item.Key) || item.Revision == 0 {
-					t.Errorf("item %q has value %q and revision %d", item.Key, item.Value, item.Revision)
+					t.Errorf("item %q has value %q and revision %d", string(item.Key), item.Value, item.Revision)
 				}
 				met = append(met, string(item.Key))
 			}
@@ -204,7 +204,7 @@ func testRange(t *testing.T, f *fixture) {
 				break
 			}
 			if next <= from {
-				t.Fatalf("the cursor went from %q to %q", from, next)
+				t.Fatalf("the cursor went from %q to %q", string(from), string(next))
 			}
 			from = next
 		}
@@ -215,7 +215,7 @@ func testRange(t *testing.T, f *fixture) {
 	for from, want := range map[tokenstore.Key]tokenstore.Key{"k050": "k050", "k050\x00": "k051", "k9": "l"} {
 		items, _, err := f.Range(t.Context(), from, 1)
 		if err != nil || len(items) != 1 || items[0].Key != want {
-			t.Errorf("from %q: %v, %v; want %q", from, items, err, want)
+			t.Errorf("from %q: %v, %v; want %q", string(from), items, err, string(want))
 		}
 	}
 	if items, next, err := f.Range(t.Context(), "\xff\xff", 10); err != nil || len(items) != 0 || next != "" {

@@ -146,7 +146,7 @@ func (f *fixture) want(key, value string, rev tokenstore.Revision) {
 	f.t.Helper()
 	item := f.get(key)
 	if item.Key != tokenstore.Key(key) || string(item.Value) != value || item.Revision != rev {
-		f.t.Errorf("key %q holds %q at revision %d, want %q at %d", item.Key, item.Value, item.Revision, value, rev)
+		f.t.Errorf("key %q holds %q at revision %d, want %q at %d", string(item.Key), item.Value, item.Revision, value, rev)
 	}
 }
 
