@@ -26,38 +26,35 @@ const rebaseAfter = time.Second
 // time goes on from the last moment known at the pace of the steady
 // (monotonic) clock: a clock that stood still would let nothing expire.
 type clock struct {
-	read func() time.Time
-	last atomic.Int64 // milliseconds since 1970
-	base atomic.Pointer[clockBase]
-}
-
-// clockBase ties a moment to a reading of the steady clock.
-type clockBase struct {
-	millis int64
-	at     time.Time // with its monotonic reading
+	read  func() time.Time
+	start time.Time    // the reading, with its monotonic part, that the steady clock counts from
+	last  atomic.Int64 // the latest time given, in milliseconds since 1970
+	base  atomic.Int64 // what the steady clock's count adds to
 }
 
 // newClock begins at mark, the time the store saw last, or at the machine's time
 // if that is later.
 func newClock(read func() time.Time, mark int64) *clock {
-	c := &clock{read: read}
-	now := read()
-	start := max(mark, now.UnixMilli())
-	c.base.Store(&clockBase{millis: start, at: now})
-	c.last.Store(start)
+	c := &clock{read: read, start: read()}
+	c.base.Store(max(mark, c.start.UnixMilli()))
+	c.last.Store(c.base.Load())
 	return c
 }
 
 // millis is the time in milliseconds since 1970.
 func (c *clock) millis() int64 {
 	now := c.read()
-	wall := now.UnixMilli()
+	return c.advance(now.UnixMilli(), now.Sub(c.start).Milliseconds())
+}
+
+// advance is the time when the machine's clock shows wall and the steady one has
+// counted so far, both in milliseconds.
+func (c *clock) advance(wall, counted int64) int64 {
 	base := c.base.Load()
-	steady := base.millis + now.Sub(base.at).Milliseconds()
-	if wall > steady+rebaseAfter.Milliseconds() {
-		c.base.CompareAndSwap(base, &clockBase{millis: wall, at: now})
+	if wall > base+counted+rebaseAfter.Milliseconds() {
+		c.base.CompareAndSwap(base, wall-counted)
 	}
-	t := max(wall, steady)
+	t := max(wall, base+counted)
 	for {
 		last := c.last.Load()
 		if t <= last {

@@ -45,18 +45,13 @@ func (db *DB) Sweep(ctx context.Context) (removed int, err error) {
 		if err != nil {
 			return removed, err
 		}
-		due, rest := dueEntries(items, now)
-		if len(due) > 0 && !rest {
-			next = ""
-		} else if len(due) == 0 {
-			break
-		}
+		due, more := dueEntries(items, now)
 		n, err := db.sweepEntries(ctx, due, now)
 		removed += n
 		if err != nil {
 			return removed, err
 		}
-		if !rest {
+		if !more {
 			break
 		}
 		from = next
