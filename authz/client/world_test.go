@@ -50,8 +50,9 @@ func newWorld(t testing.TB, configured ...*Client) *world {
 	}
 	w := &world{engine: &engine{Store: store}}
 	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{
-		SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()},
-		Now:      func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+		SealKeys:     []tokenstore.SealKey{tokenstore.GenerateSealKey()},
+		CacheEntries: 1000,
+		Now:          func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
 	if err != nil {
 		t.Fatal(err)

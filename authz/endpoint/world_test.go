@@ -142,7 +142,7 @@ func newWorld(t testing.TB, change ...func(*endpoint.Config)) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, engine: &engine{Store: store}, events: &events{}}
-	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()}})
+	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()}, CacheEntries: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,19 +201,15 @@ type reply struct {
 
 // field returns a member of the answer's JSON object as text, "" when absent.
 func (r reply) field(name string) string {
-	var object map[string]any
+	var object map[string]json.RawMessage
 	if json.Unmarshal([]byte(r.body), &object) != nil {
 		return "not a JSON object"
 	}
-	switch v := object[name].(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	default:
-		text, _ := json.Marshal(v)
-		return string(text)
+	var text string
+	if json.Unmarshal(object[name], &text) != nil {
+		return string(object[name])
 	}
+	return text
 }
 
 // do sends a request.

@@ -51,8 +51,9 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{engine: &engine{Store: store}, minter: token.Minter{Format: token.Opaque{}}, client: tokenstore.ClientAnchorKey("job")}
 	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{
-		SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()},
-		Now:      func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
+		SealKeys:     []tokenstore.SealKey{tokenstore.GenerateSealKey()},
+		CacheEntries: 1000,
+		Now:          func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pages
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+)
+
+func rendered(t *testing.T, status int, page ErrorPage) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := RenderError(w, status, page); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Ensure that there is a help text for every error code, and for no other.
+func TestEveryErrorIsExplained(t *testing.T) {
+	codes := map[string]bool{}
+	for _, e := range authz.Errors() {
+		codes[e.Code] = true
+		if help, ok := ErrorHelp(e.Code); !ok || len(help) < 40 {
+			t.Errorf("%s: %q", e.Code, help)
+		}
+	}
+	for code := range errorHelp {
+		if !codes[code] {
+			t.Errorf("%s is no error code", code)
+		}
+	}
+}
+
+// Ensure that the page's policy allows its own style sheet, byte for byte, and
+// nothing else, and that the page asks for nothing else.
+func TestPageLoadsNothing(t *testing.T) {
+	w := rendered(t, http.StatusOK, ErrorPage{Code: "denied", Status: 403, Summary: "No.", Help: "Ask."})
+	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(w.Body.String())
+	if style == nil {
+		t.Fatal("no style sheet")
+	}
+	digest := sha256.Sum256([]byte(style[1]))
+	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	if got := w.Header().Get("Content-Security-Policy"); got != want {
+		t.Errorf("policy\n %s\nwant\n %s", got, want)
+	}
+	if found := regexp.MustCompile(`(?i)src=|href=|url\(|@import|<script|<link|<form| on[a-z]+=`).FindString(w.Body.String()); found != "" {
+		t.Errorf("the page has %q", found)
+	}
+	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Type": "text/html; charset=utf-8"} {
+		if w.Header().Get(name) != value {
+			t.Errorf("%s: %q", name, w.Header().Get(name))
+		}
+	}
+}
+
+// Ensure that text is text, never markup.
+func TestPageEscapes(t *testing.T) {
+	const evil = `<script>alert(1)</script>`
+	body := rendered(t, http.StatusOK, ErrorPage{Code: evil, Summary: evil, Help: evil}).Body.String()
+	if strings.Contains(body, "<script") || !strings.Contains(body, "&lt;script&gt;") {
+		t.Error(body)
+	}
+}
+
+// Ensure that the page for a code that does not exist shows no code.
+func TestPageForAnUnknownCode(t *testing.T) {
+	w := rendered(t, http.StatusNotFound, ErrorPage{Help: UnknownErrorHelp})
+	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), UnknownErrorHelp) || strings.Contains(w.Body.String(), "HTTP status") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
