@@ -155,7 +155,7 @@ func (r *appReader) format(d *caddyfile.Dispenser) error {
 		return d.Err("format takes the name of a token format, such as opaque")
 	}
 	name := d.Val()
-	guest, err := caddyfile.UnmarshalModule(d, module.FormatNamespace+"."+name)
+	guest, err := guest(d, module.FormatNamespace)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (r *appReader) grantType(d *caddyfile.Dispenser) error {
 	if _, twice := r.app.GrantTypesRaw[name]; twice {
 		return d.Errf("grant_type %s is already there", name)
 	}
-	guest, err := caddyfile.UnmarshalModule(d, module.GrantTypeNamespace+"."+name)
+	guest, err := guest(d, module.GrantTypeNamespace)
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (r *appReader) store(d *caddyfile.Dispenser) error {
 		return d.Err("store takes the name of an engine, such as bolt")
 	}
 	name := d.Val()
-	guest, err := caddyfile.UnmarshalModule(d, module.StoreNamespace+"."+name)
+	guest, err := guest(d, module.StoreNamespace)
 	if err != nil {
 		return err
 	}

@@ -73,8 +73,8 @@ func parseServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 // needsOption refuses a directive in a Caddyfile without the global option.
 func needsOption(h httpcaddyfile.Helper) error {
 	if h.Option(option) == nil {
-		return h.Errf("%s needs the global option %s, at the top of the Caddyfile:\n{\n\t%s {\n\t\tissuer https://auth.example.com\n\t}\n}\nfound none",
-			h.Val(), option, option)
+		return h.Errf("%s needs the global option %s, which names the issuer, the scopes and the clients: "+
+			"begin the Caddyfile with { %s { issuer https://auth.example.com } }", h.Val(), option, option)
 	}
 	return nil
 }

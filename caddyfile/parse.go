@@ -178,3 +178,16 @@ func lifetime(all *caddy.Duration, byGrant *map[string]caddy.Duration) func(*cad
 		return nil
 	}
 }
+
+// guest reads a module of a namespace, with its settings. The dispenser stands
+// at its name.
+func guest(d *caddyfile.Dispenser, namespace string) (caddyfile.Unmarshaler, error) {
+	name, known := d.Val(), []string{}
+	for _, info := range caddy.GetModules(namespace) {
+		known = append(known, info.ID.Name())
+	}
+	if !slices.Contains(known, name) {
+		return nil, d.Errf("this Caddy has no %q here; it has %s", name, strings.Join(known, ", "))
+	}
+	return caddyfile.UnmarshalModule(d, namespace+"."+name)
+}

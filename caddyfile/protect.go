@@ -51,32 +51,30 @@ func parseProtect(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err := needsOption(h); err != nil {
 		return nil, err
 	}
+	r := guardReader{app: declared(h), guard: new(module.Protect)}
 	start := *h.Dispenser
-	guard := new(module.Protect)
 	args := h.RemainingArgs()
-	if err := parseGuardBlock(h.Dispenser, guard); err != nil {
+	if err := r.block(h.Dispenser); err != nil {
 		return nil, err
 	}
-	if len(guard.Rows) == 0 || len(args) > 0 {
-		rows, err := shortForm(args)
-		if err != nil {
+	switch {
+	case len(r.guard.Rows) == 0:
+		if err := r.shortForm(&start, args); err != nil {
 			return nil, start.WrapErr(err)
 		}
-		if len(guard.Rows) > 0 {
-			return nil, start.Errf("%s has rows both on its line and in its block: write all of them in the block", protectDirective)
-		}
-		for i := range rows {
-			rows[i].Source = source(&start)
-		}
-		guard.Rows = rows
+	case len(args) > 0:
+		return nil, start.Errf("%s has rows both on its line and in its block: write all of them in the block", protectDirective)
 	}
-	if err := guard.ValidateSyntax(); err != nil {
+	if err := r.guard.ValidateSyntax(); err != nil {
 		return nil, start.WrapErr(err)
 	}
-	if err := declared(h).ValidateRows(guard.Rows); err != nil {
-		return nil, start.WrapErr(err)
-	}
-	return h.NewRoute(nil, guard), nil
+	return h.NewRoute(nil, r.guard), nil
+}
+
+// guardReader reads the directive into guard, whose scopes app declares.
+type guardReader struct {
+	app   *module.App
+	guard *module.Protect
 }
 
 // declared returns the app as the global option has left it.
@@ -89,149 +87,91 @@ func declared(h httpcaddyfile.Helper) *module.App {
 	return app
 }
 
-// shortForm returns the rows that the arguments of the directive stand for.
-func shortForm(args []string) ([]protect.Row, error) {
-	if len(args) > 0 && strings.HasPrefix(args[0], "@") {
-		return nil, fmt.Errorf("%s takes no matcher, found %s: a request that a matcher leaves out would pass unguarded, "+
-			"with whatever identity it claims. Write the paths as rows, such as: %s { allow GET /orders/* orders:read }",
-			protectDirective, args[0], protectDirective)
-	}
+// shortForm reads the rows that the arguments of the directive stand for.
+func (r *guardReader) shortForm(d *caddyfile.Dispenser, args []string) error {
 	path, words := "/*", args
-	pathGiven := len(args) > 0 && (strings.HasPrefix(args[0], "/") || args[0] == "*")
-	if pathGiven {
-		path, words = args[0], args[1:]
-		if path == "*" {
-			path = "/*"
+	if len(args) > 0 {
+		switch first := args[0]; {
+		case strings.HasPrefix(first, "@"):
+			return fmt.Errorf("%s takes no matcher, found %s: a request that a matcher leaves out would pass unguarded, "+
+				"with whatever identity it claims. Write the paths as rows in its block, such as: allow GET /orders/* orders:read",
+				protectDirective, first)
+		case first == "*":
+			words = args[1:]
+		case strings.HasPrefix(first, "/"):
+			path, words = first, args[1:]
 		}
 	}
 	row, err := protect.ParseRow(string(protect.Allow), append([]string{path}, words...))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !pathGiven || path == "/*" {
-		return []protect.Row{row}, nil
+	row.Source = source(d)
+	r.guard.Rows = []protect.Row{row}
+	if path != "/*" {
+		r.guard.Rows = append(r.guard.Rows, protect.Row{Verb: protect.Public, Path: "/*", Source: row.Source})
 	}
-	return []protect.Row{row, {Verb: protect.Public, Path: "/*"}}, nil
+	return r.app.ValidateRow(row)
 }
 
-// parseGuardBlock reads the block of the directive.
-func parseGuardBlock(d *caddyfile.Dispenser, guard *module.Protect) error {
+// block reads the block of the directive.
+func (r *guardReader) block(d *caddyfile.Dispenser) error {
 	block := subdirectives{
-		"accept":          parseAccept(guard),
-		"resource":        text(&guard.Resource),
-		"realm":           text(&guard.Realm),
-		"audience":        oneOf(&guard.Audience, module.AudienceStrict),
-		"allow_ambiguous": texts(&guard.AllowAmbiguous),
-		"errors":          oneOf(&guard.Errors, module.ErrorsPass),
-		"case_sensitive":  flag(&guard.CaseSensitive),
-		"upstream":        parseUpstream(&guard.Upstream),
+		"accept":          r.accept,
+		"resource":        text(&r.guard.Resource),
+		"realm":           text(&r.guard.Realm),
+		"audience":        oneOf(&r.guard.Audience, module.AudienceStrict),
+		"errors":          oneOf(&r.guard.Errors, module.ErrorsPass),
+		"allow_ambiguous": texts(&r.guard.AllowAmbiguous),
+		"case_sensitive":  flag(&r.guard.CaseSensitive),
+		"upstream":        upstream(&r.guard.Upstream),
 	}
 	for _, verb := range verbs {
-		block[verb] = parseRow(guard)
+		block[verb] = r.row
 	}
 	return block.read(d, protectDirective, verbs...)
 }
 
-// parseRow reads a row. The dispenser stands at its verb.
-func parseRow(guard *module.Protect) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		start := *d
-		row, err := protect.ParseRow(d.Val(), d.RemainingArgs())
-		if err != nil {
-			return start.WrapErr(err)
-		}
-		row.Source = source(&start)
-		settings := subdirectives{"upstream": parseUpstream(&row.Upstream)}
-		if err := settings.read(d, string(row.Verb)+" "+row.Path); err != nil {
-			return err
-		}
-		guard.Rows = append(guard.Rows, row)
-		return nil
+// row reads a row. The dispenser stands at its verb.
+func (r *guardReader) row(d *caddyfile.Dispenser) error {
+	start := *d
+	row, err := protect.ParseRow(d.Val(), d.RemainingArgs())
+	if err == nil {
+		err = r.app.ValidateRow(row)
 	}
+	if err != nil {
+		return start.WrapErr(err)
+	}
+	row.Source = source(&start)
+	settings := subdirectives{"upstream": upstream(&row.Upstream)}
+	if err := settings.read(d, string(row.Verb)+" "+row.Path); err != nil {
+		return err
+	}
+	if row.Verb == protect.Deny && row.Upstream != nil {
+		return start.Errf("deny %s takes no upstream: nothing that it matches goes there", row.Path)
+	}
+	r.guard.Rows = append(r.guard.Rows, row)
+	return nil
 }
 
-// parseAccept reads
+// accept reads
 //
 //	accept bearer
-func parseAccept(guard *module.Protect) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return d.Errf("accept takes what proves who a caller is: %s", strings.Join(module.Accepts(), ", "))
-		}
-		for _, arg := range args {
-			if !slices.Contains(module.Accepts(), arg) {
-				return d.Errf("accept does not know %q; it takes %s", arg, strings.Join(module.Accepts(), ", "))
-			}
-			if slices.Contains(guard.Accept, arg) {
-				return d.Errf("accept: %s is there twice", arg)
-			}
-			guard.Accept = append(guard.Accept, arg)
-		}
-		return nil
+func (r *guardReader) accept(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Errf("accept takes what proves who a caller is: %s", strings.Join(module.Accepts(), ", "))
 	}
-}
-
-// parseUpstream reads
-//
-//	upstream [<preset>] [{
-//		preset <preset>
-//		header <name> <fact>
-//		keep_credential
-//	}]
-func parseUpstream(to **protect.Upstream) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		upstream := new(protect.Upstream)
-		start := *d
-		if d.NextArg() {
-			upstream.Preset = d.Val()
+	for _, arg := range args {
+		if !slices.Contains(module.Accepts(), arg) {
+			return d.Errf("accept does not know %q; it takes %s", arg, strings.Join(module.Accepts(), ", "))
 		}
-		if d.NextArg() {
-			return d.Errf("upstream takes at most one argument, the name of a preset, found %q", d.Val())
+		if slices.Contains(r.guard.Accept, arg) {
+			return d.Errf("accept: %s is there twice", arg)
 		}
-		err := subdirectives{
-			"preset":          parsePreset(upstream),
-			"header":          parseHeader(upstream),
-			"keep_credential": flag(&upstream.KeepCredential),
-		}.read(d, "upstream", "header")
-		if err != nil {
-			return err
-		}
-		if err := upstream.Validate(); err != nil {
-			return start.WrapErr(err)
-		}
-		*to = upstream
-		return nil
+		r.guard.Accept = append(r.guard.Accept, arg)
 	}
-}
-
-func parsePreset(upstream *protect.Upstream) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		if upstream.Preset != "" {
-			return d.Err("the preset is already set")
-		}
-		return text(&upstream.Preset)(d)
-	}
-}
-
-// parseHeader reads
-//
-//	header <name> subject|username|client|scope
-func parseHeader(upstream *protect.Upstream) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		var name, fact string
-		if !d.AllArgs(&name, &fact) {
-			return d.Err("header takes the name of a header and what it tells: subject, username, client or scope")
-		}
-		if _, twice := upstream.Headers[name]; twice {
-			return d.Errf("header %s is already set", name)
-		}
-		if upstream.Headers == nil {
-			upstream.Headers = map[string]protect.Fact{}
-		}
-		upstream.Headers[name] = protect.Fact(fact)
-		return nil
-	}
+	return nil
 }
 
 // source says where the dispenser stands.

@@ -113,8 +113,10 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 
 // Validate checks what can be checked before the sites are known.
 func (p *Protect) Validate() error {
-	if err := p.app.ValidateRows(p.Rows); err != nil {
-		return err
+	for _, row := range p.Rows {
+		if err := p.app.ValidateRow(row); err != nil {
+			return err
+		}
 	}
 	return p.validate(p.app.Issuer)
 }

@@ -88,20 +88,13 @@ func (a *App) ValidateClient(c client.Declaration) error {
 	return nil
 }
 
-// ValidateRows checks that the rows of a guard demand only scopes that are
+// ValidateRow checks that a row of a guard demands only scopes that are
 // declared: no token could have another.
-func (a *App) ValidateRows(rows []protect.Row) error {
-	for _, row := range rows {
-		for _, all := range row.Requirement {
-			for _, word := range all {
-				if a.declared(word) {
-					continue
-				}
-				where := row.Source
-				if where == "" {
-					where = row.String()
-				}
-				return fmt.Errorf("%s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", where, word, word)
+func (a *App) ValidateRow(row protect.Row) error {
+	for _, all := range row.Requirement {
+		for _, word := range all {
+			if !a.declared(word) {
+				return fmt.Errorf("%s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", row, word, word)
 			}
 		}
 	}

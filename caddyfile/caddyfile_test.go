@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddyfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/caddy-oauth2/caddy-oauth2"
+)
+
+var update = flag.Bool("update", false, "write what adapting gives into the files of testdata")
+
+// separator stands between a Caddyfile and what it adapts to.
+const separator = "----------\n"
+
+// Ensure that each file of testdata adapts to the JSON, or fails with the
+// error, that stands below its Caddyfile, and that a Caddyfile which adapts is
+// one that `caddy fmt` leaves alone.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.caddyfiletest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddyfiletest"), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, expected, found := strings.Cut(string(content), separator)
+			if !found {
+				t.Fatalf("%s has no line of ten dashes", file)
+			}
+			got := adapt(t, input)
+			if *update {
+				if err := os.WriteFile(file, []byte(input+separator+got+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			expected = strings.TrimSpace(expected)
+			switch {
+			case strings.HasPrefix(expected, "{") && got != expected:
+				t.Errorf("adapts to\n%s\nexpected\n%s", got, expected)
+			case !strings.HasPrefix(expected, "{") && (strings.HasPrefix(got, "{") || !strings.Contains(got, expected)):
+				t.Errorf("gives\n%s\nexpected an error with\n%s", got, expected)
+			}
+			if strings.HasPrefix(got, "{") && string(caddyfile.Format([]byte(input))) != input {
+				t.Errorf("caddy fmt would write\n%s", caddyfile.Format([]byte(input)))
+			}
+		})
+	}
+}
+
+// adapt returns the indented JSON of a Caddyfile, or the text of the error.
+func adapt(t *testing.T, input string) string {
+	t.Helper()
+	got, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return err.Error()
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, got, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	return indented.String()
+}
+
+// Ensure that the Caddyfiles of the examples adapt, and that `caddy fmt`
+// leaves them alone.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../examples/*/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := adapt(t, string(content)); !strings.HasPrefix(got, "{") {
+				t.Error(got)
+			}
+			if formatted := caddyfile.Format(content); !bytes.Equal(formatted, content) {
+				t.Errorf("caddy fmt would write\n%s", formatted)
+			}
+		})
+	}
+}
