@@ -182,13 +182,15 @@ func (m *memory) tamper(t testing.TB, key Key, change func([]byte) []byte) {
 	m.items[key] = item
 }
 
-// has says whether there is something under key.
-func (m *memory) has(key Key) bool {
+// revision is that of what is under key, or 0.
+func (m *memory) revision(key Key) Revision {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, ok := m.items[key]
-	return ok
+	return m.items[key].Revision
 }
+
+// has says whether there is something under key.
+func (m *memory) has(key Key) bool { return m.revision(key) != 0 }
 
 // ofKind counts keys of a kind.
 func (m *memory) ofKind(kind Kind) (n int) {
