@@ -26,7 +26,8 @@ func most(limit float64) gate  { return gate{limit: limit, most: true} }
 
 // ungated are the figures without a promise. They may be given a gate.
 var ungated = []string{
-	"noise", "noise-cpu", "bare", "bare-cpu", "respond", "respond-cpu", "guard", "guard-cpu",
+	"protect-allocs", "first-allocs", "noise", "noise-cpu", "noise-allocs", "bare", "bare-cpu", "bare-allocs",
+	"respond", "respond-cpu", "respond-allocs", "guarded", "guarded-cpu", "guarded-allocs",
 	"raw-1", "raw-16", "raw-64", "batch-16", "issue-p99-1", "issue-p99-16",
 	"slow-raw-1", "slow-raw-16", "slow-raw-64", "slow-batch-1", "slow-batch-16", "slow-issue-p99-1", "slow-issue-p99-16",
 	"bytes", "heap", "miss", "miss-p99",

@@ -89,7 +89,7 @@ func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g 
 		key  string
 		base side
 	}{{"issue", apply}, {"raw", raw}, {"batch", batch}} {
-		all, err := b.compare(ctx, one.base, []side{own}, b.opts.issuePairs, b.opts.issueFor)
+		all, err := b.compare(ctx, one.base, []side{own}, plan{b.opts.issuePairs, b.opts.issueFor, diskForeignLimit})
 		if err != nil {
 			return err
 		}
@@ -98,14 +98,14 @@ func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g 
 		b.add(title, figure{
 			Key: fmt.Sprintf("%s%s-%d", prefix, one.key, conns), Value: c.rates(), Mark: c.mark(),
 			What: fmt.Sprintf("at %d ÷ %s: tokens/s", conns, one.base.name),
-			Detail: fmt.Sprintf("%s/s ÷ %s/s; p99 %s ms ÷ %s ms", number(rateOf(c.own()).Median), number(rateOf(c.base()).Median),
-				number(p99Of(c.own())), number(p99Of(c.base()))),
+			Detail: fmt.Sprintf("%s/s ÷ %s/s; p99 %s ms ÷ %s ms; CPU %s µs ÷ %s µs",
+				number(rateOf(c.own()).Median), number(rateOf(c.base()).Median), number(p99Of(c.own())), number(p99Of(c.base())),
+				number(cpuOf(c.own()).Median), number(cpuOf(c.base()).Median)),
 		})
 	}
 	b.add(title, figure{
 		Key: fmt.Sprintf("%sissue-p99-%d", prefix, conns), Value: single(p99Of(issued)), Unit: "ms",
-		What:   fmt.Sprintf("at %d: p99", conns),
-		Detail: fmt.Sprintf("CPU %s µs a token", number(cpuOf(issued).Median)),
+		What: fmt.Sprintf("at %d: p99", conns),
 	})
 	return nil
 }

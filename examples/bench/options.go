@@ -32,7 +32,7 @@ type options struct {
 
 // quickly is what -quick means for the other flags, where they are not given.
 var quickly = map[string]string{
-	"pairs": "5", "dur": "100ms", "issue-pairs": "1", "issue-dur": "150ms", "live": "20000", "fresh": "50000", "scale": "100000",
+	"pairs": "5", "dur": "100ms", "issue-pairs": "1", "issue-dur": "150ms", "live": "20000", "fresh": "15000", "scale": "100000",
 }
 
 // parse reads the flags and checks them.
@@ -69,7 +69,7 @@ func parse(args []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q? See -help", flags.Arg(0))
 	}
-	o.benchTime, o.repeatFor = "1s", 90*time.Second
+	o.benchTime, o.repeatFor = "1s", time.Minute
 	if quick {
 		o.benchTime, o.repeatFor = "100ms", 0
 		if err := setUnlessGiven(flags, quickly); err != nil {
@@ -86,6 +86,9 @@ func parse(args []string) (options, error) {
 		if n < 1 {
 			return o, fmt.Errorf("-%s must be positive", name)
 		}
+	}
+	if o.scale < 20*scaleWarm {
+		return o, fmt.Errorf("-scale must be at least %d", 20*scaleWarm)
 	}
 	for name, d := range map[string]time.Duration{"dur": o.duration, "issue-dur": o.issueFor} {
 		if d < 50*time.Millisecond {

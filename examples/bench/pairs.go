@@ -15,46 +15,54 @@ type pair struct {
 	foreign            float64 // cores that others took meanwhile
 }
 
+// plan says how sides are compared.
+type plan struct {
+	pairs    int
+	duration time.Duration // of each sample
+	foreign  float64       // cores that others may take during a pair
+}
+
 // comparison gathers the pairs of one side.
 type comparison struct {
 	side  side
+	plan  plan
 	pairs []pair
 }
 
-// compare measures every side against its base, base–side–base, rounds times. A
+// compare measures every side against its base, base–side–base, as planned. A
 // ratio is taken within its pair only, against the mean of the two bases around
 // it, and samples are short: a machine's own speed drifts from one second to
 // the next.
-func (b *bench) compare(ctx context.Context, base side, sides []side, rounds int, duration time.Duration) ([]*comparison, error) {
+func (b *bench) compare(ctx context.Context, base side, sides []side, p plan) ([]*comparison, error) {
 	all := make([]*comparison, len(sides))
 	for i, s := range sides {
-		all[i] = &comparison{side: s}
+		all[i] = &comparison{side: s, plan: p}
 	}
-	for round := range rounds {
+	for round := range p.pairs {
 		for _, c := range all {
-			p, err := b.quietPair(ctx, base, c.side, duration)
+			one, err := b.quietPair(ctx, base, c.side, p)
 			if err != nil {
 				return nil, err
 			}
-			c.pairs = append(c.pairs, p)
+			c.pairs = append(c.pairs, one)
 		}
-		b.progress("%s: %d of %d", base.name, round+1, rounds)
+		b.progress("%s: %d of %d", base.name, round+1, p.pairs)
 	}
 	return all, nil
 }
 
 // quietPair measures a pair, and again while others disturb it.
-func (b *bench) quietPair(ctx context.Context, base, own side, duration time.Duration) (pair, error) {
+func (b *bench) quietPair(ctx context.Context, base, own side, p plan) (pair, error) {
 	var best pair
 	for attempt := range attempts {
-		one, err := measurePair(ctx, base, own, duration)
+		one, err := measurePair(ctx, base, own, p.duration)
 		if err != nil {
 			return pair{}, err
 		}
 		if attempt == 0 || one.foreign < best.foreign {
 			best = one
 		}
-		if best.foreign <= foreignLimit || !b.mayRepeat(own) {
+		if best.foreign <= p.foreign || !b.mayRepeat(own) {
 			break
 		}
 	}
@@ -114,7 +122,7 @@ func (c *comparison) base() (list []sample) {
 func (c *comparison) mark() string {
 	var disturbed, full string
 	for _, p := range c.pairs {
-		if p.foreign > foreignLimit {
+		if p.foreign > c.plan.foreign {
 			disturbed = "disturbed"
 		}
 		if max(p.before.loadCore, p.own.loadCore, p.after.loadCore) > loadLimit {

@@ -24,7 +24,7 @@ func TestPairsBracketEachSide(t *testing.T) {
 		}}
 	}
 	b := &bench{} // the time for repetitions is over
-	all, err := b.compare(t.Context(), fake("base", 100, 300), []side{fake("a", 100), fake("b", 400)}, 2, time.Second)
+	all, err := b.compare(t.Context(), fake("base", 100, 300), []side{fake("a", 100), fake("b", 400)}, plan{2, time.Second, foreignLimit})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,13 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 )
 
 const routeTitle = "Protected route (÷ reverse_proxy with the same requests)"
+
+// allocationsFor is for how long allocations are counted.
+const allocationsFor = 300 * time.Millisecond
 
 // routeNames are the sides of the route by the keys of their figures. The noise
 // row compares the base with itself: what differs from 1.00 there, differs by
@@ -20,7 +24,7 @@ var routeNames = map[string]string{
 	"noise":   "reverse_proxy itself",
 	"bare":    "reverse_proxy, no credential",
 	"respond": "respond, no proxy",
-	"guard":   "protected respond, no proxy",
+	"guarded": "protected respond, no proxy",
 }
 
 // protectedRoute compares, in one process, the ways to the same service: with
@@ -59,7 +63,7 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 		return err
 	}
 	defer base.leave()
-	keys := []string{"protect", "first", "noise", "bare", "respond", "guard"}
+	keys := []string{"protect", "first", "noise", "bare", "respond", "guarded"}
 	var sides []side
 	for i, l := range []load{
 		withTokens(g.protected, readPath, hit),
@@ -76,12 +80,24 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 		defer s.leave()
 		sides = append(sides, s)
 	}
-	all, err := b.compare(ctx, base, sides, b.opts.pairs, b.opts.duration)
+	all, err := b.compare(ctx, base, sides, plan{b.opts.pairs, b.opts.duration, foreignLimit})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, g.lastWords())
 	}
+	baseAllocations, err := g.countAllocations(ctx, base, allocationsFor)
+	if err != nil {
+		return err
+	}
 	for i, c := range all {
 		b.add(routeTitle, routeFigures(keys[i], c)...)
+		own, err := g.countAllocations(ctx, c.side, allocationsFor)
+		if err != nil {
+			return err
+		}
+		b.add(routeTitle, figure{
+			Key: keys[i] + "-allocs", What: c.side.name + ": allocations per request", Value: single(own.count / baseAllocations.count),
+			Detail: fmt.Sprintf("%.1f ÷ %.1f; %.0f bytes ÷ %.0f bytes", own.count, baseAllocations.count, own.bytes, baseAllocations.bytes),
+		})
 	}
 	return nil
 }

@@ -13,6 +13,9 @@ const (
 	// foreignLimit is the share of a core that others may take during a pair. A
 	// pair with more is taken again.
 	foreignLimit = 0.12
+	// diskForeignLimit is the same where the disk is written to: the kernel's own
+	// work for it counts as others', because it belongs to no process of ours.
+	diskForeignLimit = 0.4
 	// attempts bounds how often a disturbed pair is taken. After that the
 	// quietest one stands, and its row is marked.
 	attempts = 3

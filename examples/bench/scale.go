@@ -12,19 +12,21 @@ import (
 )
 
 const (
-	// scaleKept is how many tokens of the large store, chosen at random, are used.
+	// scaleKept is how many tokens of the large store, chosen at random, are used
+	// at most.
 	scaleKept = 60_000
 	// scaleWarm of them are the ones that the cache knows.
 	scaleWarm = 1000
 	// scaleEach is how many tokens a change of the bulk load holds: as many as fit
 	// into one entry of the expiry index.
 	scaleEach = 32
-	// scaleSingly is how many more are minted one by one, to see their size.
+	// scaleSingly is how many more are minted one by one at most, to see their size.
 	scaleSingly = 20_000
 	// restarts is how often a large and an empty store are started.
 	restarts = 3
-	// sweepExpired is how many expired tokens there are to sweep.
-	sweepExpired = 40_000
+	// sweepRate is how many expired tokens are provided for each second of
+	// sweeping: more than it manages with the pauses that it makes.
+	sweepRate = 12_000
 )
 
 // sweepConns is how many callers commit while the store is swept.
@@ -48,18 +50,19 @@ func (b *bench) scale(ctx context.Context) error {
 	}
 	title := fmt.Sprintf("%d live tokens", b.opts.scale)
 	tokens, done, err := b.fill(ctx, fillOrder{
-		Vault: g.vault, Tokens: b.opts.scale, Each: scaleEach, Keep: min(b.opts.scale, scaleKept), Out: filepath.Join(dir, "large.tokens"),
+		Vault: g.vault, Tokens: b.opts.scale, Each: scaleEach, Keep: min(b.opts.scale/10, scaleKept), Out: filepath.Join(dir, "large.tokens"),
 	})
 	if err != nil {
 		return err
 	}
-	_, more, err := b.fill(ctx, fillOrder{Vault: g.vault, Tokens: scaleSingly, Each: 1, Keep: 1, Out: filepath.Join(dir, "more.tokens")})
+	singly := min(b.opts.scale/20, scaleSingly)
+	_, more, err := b.fill(ctx, fillOrder{Vault: g.vault, Tokens: singly, Each: 1, Keep: 1, Out: filepath.Join(dir, "more.tokens")})
 	if err != nil {
 		return err
 	}
 	b.add(title, figure{
 		Key: "bytes", What: "what one more token, its grant and its index entry take on disk", Unit: "bytes",
-		Value:  single(float64(more.used()-done.used()) / scaleSingly),
+		Value:  single(float64(more.used()-done.used()) / float64(singly)),
 		Detail: fmt.Sprintf("file %s MB, of it free %s MB", number(float64(more.FileBytes)/1e6), number(float64(more.FreeBytes)/1e6)),
 	})
 	if err := b.restart(ctx, title, g, tokens[0], filepath.Join(dir, "empty.db"), service.addr()); err != nil {
@@ -125,7 +128,7 @@ func (b *bench) lookUp(ctx context.Context, title string, g *gateway, tokens []s
 		return err
 	}
 	defer random.leave()
-	all, err := b.compare(ctx, base, []side{random}, b.opts.issuePairs, b.opts.issueFor)
+	all, err := b.compare(ctx, base, []side{random}, plan{b.opts.issuePairs, b.opts.issueFor, foreignLimit})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, g.lastWords())
 	}
@@ -167,7 +170,8 @@ func (b *bench) weigh(ctx context.Context, title string, g *gateway, unknown *de
 func (b *bench) sweep(ctx context.Context, title string, store vaultOptions) error {
 	b.progress("sweeping while saving tokens")
 	var results []sweepResult
-	order := sweepOrder{Vault: store, Expired: sweepExpired, Conns: sweepConns, Pairs: b.opts.issuePairs, Duration: b.opts.issueFor}
+	expired := int(sweepRate * float64(len(sweepConns)*b.opts.issuePairs) * b.opts.issueFor.Seconds())
+	order := sweepOrder{Vault: store, Expired: expired, Conns: sweepConns, Pairs: b.opts.issuePairs, Duration: b.opts.issueFor}
 	if err := b.help(ctx, "sweep", b.cores.onServer, order, &results); err != nil {
 		return err
 	}
