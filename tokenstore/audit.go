@@ -190,7 +190,7 @@ func (db *DB) trimAudit(ctx context.Context) error {
 				return err
 			}
 			c := db.NewChange()
-			c.trusted = true
+			c.quiet = true
 			for _, item := range items {
 				if r, _, ok := auditSlot(item.Key); ok && r == ring {
 					c.Delete(item.Key)

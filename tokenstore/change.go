@@ -26,9 +26,10 @@ type Change struct {
 	audit   []AuditEntry
 	err     error
 	applied bool
-	// trusted changes are the store's own: their anchors are taken over from a
-	// record, not checked anew, and nothing that is cached depends on them.
-	trusted bool
+	// quiet changes raise no epochs: nothing that is cached depends on them.
+	quiet bool
+	// takeover changes keep the anchors that a record has, moved or not.
+	takeover bool
 	// urgent changes may use the room that an engine keeps back for a full disk.
 	urgent bool
 }

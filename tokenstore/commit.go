@@ -60,7 +60,7 @@ func (db *DB) Commit(ctx context.Context, c *Change) (Revision, error) {
 // raise raises the epoch of everything the change touched, but for what it
 // created: see epochs.
 func (c *Change) raise() {
-	if c.trusted {
+	if c.quiet {
 		return
 	}
 	for key, o := range c.ops {
@@ -132,7 +132,7 @@ func (c *Change) encode() (Batch, error) {
 
 // depend expects the anchors of a record to be where they were seen.
 func (c *Change) depend(anchors []Generation) error {
-	if c.trusted {
+	if c.takeover {
 		return nil
 	}
 	for _, g := range anchors {

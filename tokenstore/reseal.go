@@ -92,7 +92,7 @@ func nextSealed(cursor Cursor) Cursor {
 // whether there were any.
 func (r *resealing) chunk(ctx context.Context, items []Item) (found bool, err error) {
 	c := r.db.NewChange()
-	c.trusted = true // expiry and anchors stay, and what is cached still opens
+	c.takeover = true
 	for _, item := range items {
 		if item.Key.Kind() != KindSealed {
 			continue

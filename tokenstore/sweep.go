@@ -124,7 +124,7 @@ func (db *DB) sweepChunk(ctx context.Context, entries, keys []Key, now int64) (r
 			return 0, err
 		}
 		c := db.NewChange()
-		c.trusted = true // expiry is judged at every hit: nothing cached needs to learn of this
+		c.quiet = true // expiry is judged at every hit: nothing cached needs to learn of this
 		removed = 0
 		for _, item := range items {
 			if item.Revision == 0 || c.ops[item.Key] != nil {
