@@ -26,11 +26,11 @@ func TestAuditRings(t *testing.T) {
 	opts := Options{AuditEntries: size, Now: w.Now}
 	db := start(t, m, opts)
 	note(t, db, "client_added", false)
-	for i := range 3 * size {
+	for i := range 3*size + 7 { // stops in the middle of a round
 		note(t, db, fmt.Sprintf("token_issued %d", i), true)
 	}
 	db = start(t, m.crash(), opts)
-	for i := 3 * size; i < 4*size+5; i++ {
+	for i := 3*size + 7; i < 4*size+5; i++ {
 		note(t, db, fmt.Sprintf("token_issued %d", i), true)
 	}
 	entries, err := db.AuditLog(t.Context(), 0, MaxList)

@@ -13,6 +13,9 @@ import (
 // ResealBatch is how many values are sealed anew in one transaction.
 const ResealBatch = 100
 
+// resealIdle is how many passes in a row may find work and get none of it done.
+const resealIdle = 5
+
 // Reseal seals everything anew with the first of the sealing keys, in small
 // transactions, while others read and write. progress, which may be nil, hears
 // after each of them how many values are done. n is how many were sealed anew.
@@ -23,8 +26,9 @@ const ResealBatch = 100
 // store says so at Open. What is sealed with the first key already is left alone.
 //
 // Errors: ErrDamaged when a value does not open; the others are done, the older
-// keys stay necessary, and the log names the record. ErrUnavailable, ErrUnknown
-// and so on as for Commit.
+// keys stay necessary, and the log names the record. ErrSealKey when
+// another rotation overtakes this one. ErrConflict when values change faster than
+// they can be sealed anew. ErrUnavailable, ErrUnknown and so on as for Commit.
 func (db *DB) Reseal(ctx context.Context, progress func(done int)) (n int, err error) {
 	if progress == nil {
 		progress = func(int) {}
@@ -32,9 +36,16 @@ func (db *DB) Reseal(ctx context.Context, progress func(done int)) (n int, err e
 	r := resealing{db: db, keys: *db.sealKeys.Load(), progress: progress}
 	// Others seal meanwhile: only a pass that found nothing to do has seen
 	// everything under the first key.
-	for again := true; again; {
+	for again, idle := true, 0; again; {
+		before := r.done
 		if again, err = r.pass(ctx); err != nil {
 			return r.done, err
+		}
+		if idle++; r.done > before {
+			idle = 0
+		}
+		if again && idle == resealIdle {
+			return r.done, fmt.Errorf("%w: sealed values change faster than they can be sealed anew", ErrConflict)
 		}
 	}
 	if r.damaged > 0 {

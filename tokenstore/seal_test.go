@@ -229,6 +229,47 @@ func TestValueSealedBeforeRotationIsNotLeftBehind(t *testing.T) {
 	must(t, err, ErrConflict, "saving after the key is gone")
 }
 
+// Ensure that a rotation that another one overtakes ends, and loses nothing.
+func TestRotationOvertaken(t *testing.T) {
+	first, second, third := GenerateSealKey(), GenerateSealKey(), GenerateSealKey()
+	db := start(t, newMemory(), Options{SealKeys: []SealKey{first}})
+	want := sealSome(t, db, 130)
+	must(t, db.SetSealKeys(t.Context(), []SealKey{second, first}), nil, "adding a key")
+	once(db, stepResealed, func() {
+		must(t, db.SetSealKeys(t.Context(), []SealKey{third, second, first}), nil, "adding another")
+		_, err := db.Reseal(t.Context(), nil)
+		must(t, err, nil, "the rotation that overtakes")
+	})
+	_, err := db.Reseal(t.Context(), nil)
+	must(t, err, ErrSealKey, "the rotation that is overtaken")
+	must(t, db.SetSealKeys(t.Context(), []SealKey{third}), nil, "dropping the others")
+	checkSealed(t, db, want)
+}
+
+// Ensure that a rotation ends though somebody else is always faster.
+func TestRotationThatNeverGetsThere(t *testing.T) {
+	old, fresh := GenerateSealKey(), GenerateSealKey()
+	m := newMemory()
+	db := start(t, m, Options{SealKeys: []SealKey{old}})
+	want := sealSome(t, db, 3)
+	must(t, db.SetSealKeys(t.Context(), []SealKey{fresh, old}), nil, "adding a key")
+	m.beforeApply = func(b Batch) fault {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.rev++
+		item := m.items[b.Put[0].Key]
+		item.Revision = m.rev
+		m.items[item.Key] = item
+		return faultNone
+	}
+	n, err := db.Reseal(t.Context(), nil)
+	if must(t, err, ErrConflict, "the rotation"); n != 0 || db.Stats().SealKeysNeeded != 2 {
+		t.Errorf("%d sealed anew, %d keys needed", n, db.Stats().SealKeysNeeded)
+	}
+	m.beforeApply = nil
+	checkSealed(t, db, want)
+}
+
 // Ensure that one value that does not open neither stops the others nor lets the
 // old key go.
 func TestRotationWithDamage(t *testing.T) {
