@@ -95,6 +95,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(b.dir)
 	if err := b.measureAll(ctx); err != nil {
+		if ctx.Err() != nil { // whatever it broke
+			return errors.New("interrupted")
+		}
 		return err
 	}
 	return b.conclude()
@@ -117,9 +120,6 @@ func (b *bench) measureAll(ctx context.Context) error {
 			continue
 		}
 		if err := parts[part](ctx); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
 			return err
 		}
 	}
