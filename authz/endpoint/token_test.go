@@ -324,13 +324,3 @@ func TestGrantTypeAnchorsCount(t *testing.T) {
 		t.Error("alive after its user was revoked")
 	}
 }
-
-// Ensure that only confidential clients use client_credentials (RFC 6749 §4.4),
-// however one that is not came to be registered for it.
-func TestClientCredentialsAreForConfidentialClients(t *testing.T) {
-	public := client.Authenticated{Client: &client.Client{ID: "app", AuthMethod: "none", Scopes: scope.Of("a")}}
-	_, err := granttype.ClientCredentials{}.Authorize(t.Context(), &granttype.Request{Client: public}, nil)
-	if !errors.Is(err, authz.ErrUnauthorizedClient) {
-		t.Errorf("error = %v", err)
-	}
-}
