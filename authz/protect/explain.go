@@ -35,8 +35,10 @@ func (g *Guard) Explain(method, path string) Explanation {
 	r := &http.Request{Method: method, URL: u, RequestURI: path, Header: http.Header{}}
 	row, refusal := g.route(r)
 	switch {
+	case row == ownPath && hasPrefixFold(u.Path, authz.PathResourceMetadata):
+		return Explanation{Verdict: "answered by the guard itself: metadata of the protected resource", Status: http.StatusOK}
 	case row == ownPath:
-		return Explanation{Verdict: "served by the guard itself", Status: http.StatusNotFound}
+		return Explanation{Verdict: "answered by the guard itself: reserved", Status: http.StatusNotFound}
 	case refusal == authz.ErrDenied:
 		return Explanation{Verdict: "refused: no row matches", Status: refusal.Status}
 	case refusal == authz.ErrAmbiguousRequest:

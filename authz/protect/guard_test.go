@@ -119,6 +119,42 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// Ensure that resources are compared exactly, but for the slash of an empty path.
+func TestResourcesAreComparedExactly(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"https://a", "https://a", true},
+		{"https://a/", "https://a", true},
+		{"https://a", "https://a/", true},
+		{"https://a/x/", "https://a/x", false},
+		{"https://a//", "https://a/", false},
+		{"https://a.b", "https://a", false},
+		{"https://A", "https://a", false},
+		{"http://a", "https://a", false},
+	} {
+		if sameResource(c.a, c.b) != c.same {
+			t.Errorf("%s and %s: same is not %v", c.a, c.b, c.same)
+		}
+	}
+}
+
+// Ensure that neighbours cannot have the guard answer with errors that are
+// not about the credential.
+func TestErrorsOfNeighboursAreTrouble(t *testing.T) {
+	for _, err := range []error{authz.ErrInvalidGrant, authz.ErrInsufficientScope, errors.New("disk on fire")} {
+		if got := refusalOf(err); !errors.Is(got, authz.ErrTemporarilyUnavailable) || !errors.Is(got, err) {
+			t.Errorf("%v becomes %v", err, got)
+		}
+	}
+	for _, err := range []*authz.Error{authz.ErrInvalidToken.Describe("Other words."), authz.ErrServer} {
+		if got := refusalOf(fmt.Errorf("wrapped: %w", err)); got != err {
+			t.Errorf("%v becomes %v", err, got)
+		}
+	}
+}
+
 // Ensure that facts may be shared between guards but decisions are not: what
 // one row let pass another one refuses (V01).
 func TestDecisionsAreMadeAnew(t *testing.T) {

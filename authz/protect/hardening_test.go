@@ -263,6 +263,7 @@ func TestOnlyWebSocketUpgrades(t *testing.T) {
 		{[]string{"GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket, h2c"}, false},
 		{[]string{"GET / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"}, false},
 		{[]string{"GET / HTTP/1.1", "Connection: close", "Upgrade: websocket"}, false},
+		{[]string{"GET / HTTP/1.0", "Connection: Upgrade", "Upgrade: websocket"}, false},
 		{[]string{"POST / HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Content-Length: 0"}, false},
 	} {
 		g.raw(t, lines(append(c.header, "Host: gateway")...))
@@ -355,6 +356,17 @@ func TestTrailersCannotCarryIdentity(t *testing.T) {
 				t.Errorf("%s, %s: the upstream saw %q", target, announced, seen[0])
 			}
 		}
+	}
+}
+
+// Ensure that a request whose trailers are not known yet is not the server's
+// own, into which the server will write whatever arrives.
+func TestRequestsWithOpenEndAreSeparated(t *testing.T) {
+	g := newGuard(t, testConfig(t, "public /p"))
+	r := get("POST", "/p", "")
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("hello")), -1
+	if _, seen, err := serve(t, r, g); err != nil || seen == nil || seen.request == r {
+		t.Errorf("the request is the server's own: %v", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestAmbiguitiesAreNamed(t *testing.T) {
 // Ensure that an allowed ambiguity passes only where every reading of the
 // path meets the same row.
 func TestAllowedAmbiguitiesMustNotChangeTheRow(t *testing.T) {
-	config := testConfig(t, "allow /admin/* admin", "public /pub/*", "public /files/*", "public /kayıt/*", "deny /files/secret/*", "allow /* user")
+	config := testConfig(t, "allow /admin/* admin", "public /pub/*", "public /files/*", "public /kayıt/*", "deny /files/secret/*", "public /by/*/x", "deny /by/secret/x", "allow /* user")
 	for _, c := range []struct {
 		allow, target string
 		status        int
@@ -98,6 +98,8 @@ func TestAllowedAmbiguitiesMustNotChangeTheRow(t *testing.T) {
 		{"", "/kay%c4%b1t/%c5%bfecret", 200},
 		{"", "/files/%c5%bfecret", 400},
 		{"", "/f%c4%b1les/x", 400},
+		{"", "/by/%c5%bfome/x", 200},
+		{"", "/by/%c5%bfecret/x", 400},
 		{"encoded_slash", "/.oauth2%2fx", 400},
 	} {
 		config.AllowAmbiguous = strings.Fields(c.allow)
@@ -105,6 +107,12 @@ func TestAllowedAmbiguitiesMustNotChangeTheRow(t *testing.T) {
 		if err != nil || w.Code != c.status || (seen != nil) != (c.status == 200) {
 			t.Errorf("%s with %q: status %d, passed %v", c.target, c.allow, w.Code, seen != nil)
 		}
+	}
+	r := get("GET", "/", "")
+	r.RequestURI, r.URL.Path = "/files/%2f", "/files/%2f" // rewritten into what it looked like
+	config.AllowAmbiguous = []string{"double_encoding"}
+	if w, seen, _ := serve(t, r, newGuard(t, config)); w.Code != 400 || seen != nil {
+		t.Errorf("an encoded slash hides behind a rewrite: %d", w.Code)
 	}
 	config.AllowAmbiguous = []string{"dot_segment"}
 	if _, err := New(config); err == nil || !strings.Contains(err.Error(), "encoded_slash") {
@@ -304,15 +312,16 @@ func TestExplainSaysWhatRequestsMeet(t *testing.T) {
 	config.Rows[0].Source = "Caddyfile:12"
 	g := newGuard(t, config)
 	for request, want := range map[string]Explanation{
-		"GET /orders/7":     {Row: "allow GET /orders/* read | admin write", Source: "Caddyfile:12", Requirement: "read | admin write", Verdict: "needs a token with read | admin write", Status: 401},
-		"GET http://a/any":  {Row: "allow /any", Verdict: "needs a valid token", Status: 401},
-		"POST /o":           {Row: "optional /o", Verdict: "passes without a token; a token that is sent must be valid"},
-		"PUT /p":            {Row: "public /p", Verdict: "passes, whoever asks"},
-		"GET /d":            {Row: "deny /d", Verdict: "refused, whoever asks", Status: 403},
-		"GET /none":         {Verdict: "refused: no row matches", Status: 403},
-		"TRACE /p":          {Verdict: "refused: no guard passes this method", Status: 405},
-		"GET /p/..;/x":      {Verdict: "refused: the path can be read in more than one way (semicolon, dot_segment)", Status: 400},
-		"GET /.oauth2/x":    {Verdict: "served by the guard itself", Status: 404},
+		"GET /orders/7":    {Row: "allow GET /orders/* read | admin write", Source: "Caddyfile:12", Requirement: "read | admin write", Verdict: "needs a token with read | admin write", Status: 401},
+		"GET http://a/any": {Row: "allow /any", Verdict: "needs a valid token", Status: 401},
+		"POST /o":          {Row: "optional /o", Verdict: "passes without a token; a token that is sent must be valid"},
+		"PUT /p":           {Row: "public /p", Verdict: "passes, whoever asks"},
+		"GET /d":           {Row: "deny /d", Verdict: "refused, whoever asks", Status: 403},
+		"GET /none":        {Verdict: "refused: no row matches", Status: 403},
+		"TRACE /p":         {Verdict: "refused: no guard passes this method", Status: 405},
+		"GET /p/..;/x":     {Verdict: "refused: the path can be read in more than one way (semicolon, dot_segment)", Status: 400},
+		"GET /.oauth2/x":   {Verdict: "answered by the guard itself: reserved", Status: 404},
+		"GET /.well-known/oauth-protected-resource": {Verdict: "answered by the guard itself: metadata of the protected resource", Status: 200},
 		"GET orders":        {Verdict: "refused: this is no request target", Status: 400},
 		"GET http://a@b/p/": {Verdict: "refused: the path can be read in more than one way", Status: 400},
 	} {
