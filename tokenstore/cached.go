@@ -120,10 +120,18 @@ func fly[T any](ctx context.Context, db *DB, key Key) (e *entry, err error) {
 		c.set(db.cacheHash(key), e)
 		db.at(stepLoadCached)
 	case errors.Is(err, ErrNotFound) && c != nil:
-		c.drop(db.cacheHash(key))
+		if hash := db.cacheHash(key); holds(c, hash, key) {
+			c.drop(hash)
+		}
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		// The flight's deadline is not the caller's.
 		err = fmt.Errorf("%w: no answer within %s", ErrUnavailable, flightTimeout)
 	}
 	return e, err
+}
+
+// holds says whether the entry under hash is that of key.
+func holds(c *cache, hash uint64, key Key) bool {
+	e := c.get(hash)
+	return e != nil && e.key == key
 }

@@ -160,6 +160,9 @@ func TestSharedHash(t *testing.T) {
 	must(t, cached(t, db, CredentialKey(theirs)), ErrNotFound, "by key")
 	_, err := CachedCredential[token](t.Context(), db, theirs)
 	must(t, err, ErrNotFound, "by digest")
+	if e := db.find(db.cacheHash(mine.key)); e == nil || e.key != mine.key {
+		t.Error("a bogus token displaced a good one")
+	}
 }
 
 // Ensure that all ways to ask give one answer, and that a hit allocates nothing.
