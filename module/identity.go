@@ -5,6 +5,7 @@ package module
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,75 +17,62 @@ import (
 )
 
 const (
-	identityVar       = "oauth2.identity"
-	placeholderPrefix = "http.auth."
-	claimPrefix       = "oauth2.claim."
+	identityVar = "oauth2.identity"
+	claimPrefix = "http.auth.oauth2.claim."
 )
 
-// identity is who a request was found to come from, for placeholders and the
-// access log. There is one for each request; the innermost guard has the word.
+// identity is who a request was found to come from, for the access log. There
+// is one for each request; the innermost guard has the word.
 type identity struct {
 	principal *authz.Principal // nil: anonymous
 }
 
 // identify makes p, who may be nil, the identity of the request of ctx.
 func identify(ctx context.Context, p *authz.Principal) {
-	if known, ok := caddyhttp.GetVar(ctx, identityVar).(*identity); ok {
-		known.principal = p
-	} else {
-		id := &identity{principal: p}
+	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	id, again := caddyhttp.GetVar(ctx, identityVar).(*identity)
+	if !again {
+		id = new(identity)
 		caddyhttp.SetVar(ctx, identityVar, id)
-		if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			repl.Map(id.placeholder)
-		}
 		if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 			extra.Set(zap.Inline(id))
 		}
+		if repl != nil {
+			repl.Map(absentClaim)
+		}
 	}
-	// What a handler before us set would win over a placeholder function.
-	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Delete("http.auth.user.id")
-		repl.Delete("http.auth.user.name")
+	id.principal = p
+	if repl != nil {
+		setPlaceholders(repl, p)
 	}
 }
 
-// placeholder resolves {http.auth.user.*} and {http.auth.oauth2.*}. It knows
-// them for anonymous requests too, as empty: an unknown placeholder would go to
-// the service behind in its braces.
-func (id *identity) placeholder(key string) (any, bool) {
-	name, ours := strings.CutPrefix(key, placeholderPrefix)
-	if !ours {
-		return nil, false
-	}
-	p := id.principal
+// setPlaceholders sets {http.auth.user.*} and {http.auth.oauth2.*}, all of
+// them and for anonymous requests too. Values that are set win over those of
+// other handlers, such as map, and a placeholder nobody knows would go to the
+// service behind in its braces. Values are never expanded again.
+func setPlaceholders(repl *caddy.Replacer, p *authz.Principal) {
+	repl.DeleteByPrefix(claimPrefix)
+	expires := ""
 	if p == nil {
 		p = new(authz.Principal)
+	} else {
+		expires = strconv.FormatInt(p.Expires.Unix(), 10)
 	}
-	switch name {
-	case "user.id", "oauth2.subject":
-		return p.Subject, true
-	case "user.name":
-		return p.Username, true
-	case "oauth2.client_id":
-		return p.Client, true
-	case "oauth2.scope":
-		return p.Scopes.String(), true
-	case "oauth2.grant_id":
-		return p.Grant, true
-	case "oauth2.expires_at":
-		if p.Expires.IsZero() {
-			return "", true
-		}
-		return p.Expires.Unix(), true
+	repl.Set("http.auth.user.id", p.Subject)
+	repl.Set("http.auth.user.name", p.Username)
+	repl.Set("http.auth.oauth2.subject", p.Subject)
+	repl.Set("http.auth.oauth2.client_id", p.Client)
+	repl.Set("http.auth.oauth2.scope", p.Scopes.String())
+	repl.Set("http.auth.oauth2.grant_id", p.Grant)
+	repl.Set("http.auth.oauth2.expires_at", expires)
+	for name, value := range p.Claims {
+		repl.Set(claimPrefix+name, value)
 	}
-	if claim, isClaim := strings.CutPrefix(name, claimPrefix); isClaim {
-		if value, ok := p.Claims[claim]; ok {
-			return value, true
-		}
-		return "", true
-	}
-	return nil, false
 }
+
+// absentClaim makes claims empty that the credential does not have.
+func absentClaim(key string) (any, bool) { return "", strings.HasPrefix(key, claimPrefix) }
 
 // MarshalLogObject adds the identity to the line of the access log.
 func (id *identity) MarshalLogObject(line zapcore.ObjectEncoder) error {
