@@ -80,18 +80,15 @@ func BenchmarkBatch(b *testing.B) {
 				if err := db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket(bucketRecords); return err }); err != nil {
 					b.Fatal(err)
 				}
-				var holding sync.Mutex // a commit that takes longer keeps the next one waiting
+				var held atomic.Int64 // the transaction that was last held longer
 				writers(b, n, func(key []byte) error {
 					return db.Batch(func(tx *bbolt.Tx) error {
 						if tx.Bucket(bucketRecords).Get(key) != nil {
 							return errors.New("a random key came twice")
 						}
-						tx.OnCommit(func() {
-							if holding.TryLock() {
-								time.Sleep(delay)
-								holding.Unlock()
-							}
-						})
+						if id := int64(tx.ID()); held.Swap(id) != id {
+							time.Sleep(delay)
+						}
 						return tx.Bucket(bucketRecords).Put(key, record)
 					})
 				})

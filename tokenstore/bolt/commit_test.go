@@ -279,9 +279,9 @@ func TestReadersDoNotSeeWhatIsNotDurable(t *testing.T) {
 	<-visible
 
 	wantItem(t, s, "old", "v", first.revs[0])
-	impatient, end := context.WithTimeout(t.Context(), time.Millisecond)
-	defer end()
 	for _, key := range []tokenstore.Key{"changed", "removed", "never there"} {
+		impatient, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer end()
 		if items, err := s.Get(impatient, key); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%q was shown: %v, %v", string(key), items, err)
 		}

@@ -59,6 +59,9 @@ var rules = []struct {
 	{"ClosedIsUnavailable", testClosed},
 	{"EndedContexts", testContexts},
 	{"RefusedBatchesLeaveTheStoreUsable", testRefused},
+	{"ExpiredIsNeverReturned", testExpired},
+	{"SteadyLoadStopsGrowing", testSteadyLoad},
+	{"RevokedStaysRevoked", testRevokedStaysRevoked},
 }
 
 // fixture is a store with its directory, and shorthands that fail the test.
