@@ -123,7 +123,7 @@ func (b *bench) start(ctx context.Context, g *gateway, ready func(context.Contex
 	if err != nil {
 		return 0, err
 	}
-	if err = g.until(ctx, startPatience, func() error { return ready(ctx) }); err != nil {
+	if err = g.until(ctx, startPatience, func() error { return ready(ctx) }, startPace); err != nil {
 		g.stop()
 		return 0, err
 	}

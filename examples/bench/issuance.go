@@ -132,7 +132,7 @@ func (b *bench) startPeer(ctx context.Context, dir string, delay time.Duration) 
 			err = fmt.Errorf("the peer answers %d", status)
 		}
 		return err
-	})
+	}, startPace)
 	if err != nil {
 		p.stop()
 		return nil, "", err

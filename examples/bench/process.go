@@ -64,12 +64,16 @@ func (p *process) stop() {
 	}
 }
 
-// until calls ready every half millisecond until it says nil, the process has
-// exited, or patience ends.
-func (p *process) until(ctx context.Context, patience time.Duration, ready func() error) error {
+// startPace is how often it is seen whether a process is ready that has just
+// been started: often, because how long it takes is a result.
+const startPace = 500 * time.Microsecond
+
+// until calls ready at that pace until it says nil, the process has exited, or
+// patience ends.
+func (p *process) until(ctx context.Context, patience time.Duration, ready func() error, pace time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	every := time.NewTicker(500 * time.Microsecond)
+	every := time.NewTicker(pace)
 	defer every.Stop()
 	for {
 		err := ready()

@@ -13,7 +13,7 @@ import (
 const routeTitle = "Protected route (÷ reverse_proxy with the same requests)"
 
 // allocationsFor is for how long allocations are counted.
-const allocationsFor = 300 * time.Millisecond
+const allocationsFor = 500 * time.Millisecond
 
 // routeNames are the sides of the route by the keys of their figures. The noise
 // row compares the base with itself: what differs from 1.00 there, differs by
@@ -58,6 +58,9 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 		return err
 	}
 
+	if err := g.awaitCount(ctx); err != nil {
+		return err
+	}
 	base, err := newSide(ctx, "reverse_proxy", g.pid(), withTokens(g.plain, readPath, hit), b.opts.conns)
 	if err != nil {
 		return err

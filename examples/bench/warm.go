@@ -21,6 +21,8 @@ const (
 	warmHits = 0.99
 	// warmRounds bounds how often all tokens are used to get there.
 	warmRounds = 5
+	// countPatience is how long the store may take to count its records.
+	countPatience = 2 * time.Minute
 	// warmConns is how many connections do so.
 	warmConns = 32
 )
@@ -53,6 +55,23 @@ func (b *bench) fillCache(ctx context.Context, g *gateway, tokens *deck) error {
 		}
 	}
 	return fmt.Errorf("the cache does not come to answer %.0f %% of %d tokens", 100*warmHits, len(tokens.tokens))
+}
+
+// awaitCount waits until the store has counted its records, which it does once
+// after its start, in a slow walk: nothing that a request costs.
+func (g *gateway) awaitCount(ctx context.Context) error {
+	return g.until(ctx, countPatience, func() error {
+		m, err := g.metrics(ctx)
+		if err != nil {
+			return err
+		}
+		for name := range m {
+			if strings.HasPrefix(name, "caddy_oauth2_store_records{") {
+				return nil
+			}
+		}
+		return errors.New("the store is still counting its records")
+	}, 250*time.Millisecond)
 }
 
 // exhaust runs until a deck that deals each token once is empty.
@@ -99,7 +118,7 @@ func (g *gateway) heap(ctx context.Context) (float64, error) {
 	return m["go_memstats_heap_alloc_bytes"], err
 }
 
-// metrics reads the metrics without labels from Caddy's admin endpoint.
+// metrics reads the metrics, by name and labels, from Caddy's admin endpoint.
 func (g *gateway) metrics(ctx context.Context) (map[string]float64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.admin+"/metrics", nil)
 	if err != nil {
