@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: The caddy-oauth2 Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix
-
 package bolt_test
 
 import (
