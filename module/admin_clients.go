@@ -61,7 +61,6 @@ func getClients(r *adminRequest) (any, error) {
 func viewClient(c *client.Client, source clientSource, now time.Time) clientView {
 	view := clientView{Client: *c, Source: source}
 	view.AuthMethod = c.Method()
-	view.Client.Secrets = nil
 	for _, s := range c.Secrets {
 		switch {
 		case s.NotAfter.IsZero():

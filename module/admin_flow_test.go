@@ -155,6 +155,37 @@ func TestAnUndeclaredScopeDoesNotHinderDisabling(t *testing.T) {
 	o.fails(exitRefused, "is not declared", "", "client", "add", "other", "--scopes", "orders:write")
 }
 
+// Ensure that a secret which exists already is taken and never answered, that
+// an id cannot be changed, and that an id with slashes is one id.
+func TestASecretOfOnesOwnIsNotAnswered(t *testing.T) {
+	o := newOperator(t)
+	own := strings.Repeat("own-secret-", 4)
+	if out := o.does(own, "client", "add", "https://app.example.com/x", "--secret", "-", "--scopes", "orders:read", "--json"); strings.Contains(out, "own-secret") {
+		t.Errorf("the answer is %s", out)
+	}
+	if out := o.does(own+"2", "client", "rotate-secret", "https://app.example.com/x", "--secret", "-", "--json"); strings.Contains(out, "own-secret") {
+		t.Errorf("the answer is %s", out)
+	}
+	status, answer := ask(t, o.address, "POST", "/oauth2/clients/https:%2F%2Fapp.example.com%2Fx/edit", "application/json", `{"id": "other"}`)
+	if status != 400 || !strings.Contains(answer, "id cannot be changed") {
+		t.Errorf("changing the id: %d %s", status, answer)
+	}
+	o.does("", "client", "remove", "https://app.example.com/x")
+}
+
+// Ensure that a client of the store is shown as hidden while the configuration
+// has one of the same id.
+func TestAHiddenClientIsShownAsSuch(t *testing.T) {
+	dir := t.TempDir()
+	runCaddy(t, strings.Replace(adminConfig(dir), `"written"`, `"elsewhere"`, 1))
+	o := operator{t, adminEndpoint(t)}
+	o.does("", "client", "add", "written")
+	runCaddy(t, adminConfig(dir))
+	if list := o.does("", "client", "list"); !strings.Contains(list, "written  store      hidden") {
+		t.Errorf("the list is\n%s", list)
+	}
+}
+
 // Ensure that a client of the Caddyfile cannot be changed here, that the way
 // out is said, and that its tokens can be revoked all the same.
 func TestClientsOfTheCaddyfileAreChangedThere(t *testing.T) {

@@ -48,7 +48,8 @@ Rotates the sealing key, in three steps:
 
   1. In the Caddyfile put a new key first and keep the old one after it:
      seal_key {file./etc/caddy/seal-new.key} {file./etc/caddy/seal.key}
-     and reload. From now on the new key seals; both open.
+     and reload. From now on the new key seals; both open. Where seal_key was
+     not set, the old key is the file beside the store whose name ends in .key.
   2. caddy oauth2 key rotate --seal
      seals anew what the old key sealed, a little at a time, while Caddy serves.
      When it is interrupted, say it again: it goes on where it stopped.
