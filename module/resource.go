@@ -25,12 +25,14 @@ func resources(configured string, sites []string) func(*http.Request) string {
 		if err != nil {
 			continue
 		}
-		byHost[u.Host] = site
 		// The port that a client writes is not always the one that Caddy
 		// listens on; the host alone does where it is unambiguous.
-		if other, twice := byHost[u.Hostname()]; !twice || other == site {
+		if _, twice := byHost[u.Hostname()]; twice && u.Hostname() != u.Host {
+			byHost[u.Hostname()] = ""
+		} else {
 			byHost[u.Hostname()] = site
 		}
+		byHost[u.Host] = site
 	}
 	return func(r *http.Request) string {
 		host := strings.ToLower(r.Host)
