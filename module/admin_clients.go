@@ -110,7 +110,7 @@ func postClient(r *adminRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := client.Add(r.Context(), db, actorAdmin, order.Client, order.Secret)
+	raw, err := client.Add(r.Context(), db, actorAdmin, order.Client, string(order.Secret))
 	if err != nil {
 		return nil, clientError(order.ID, err)
 	}
@@ -120,7 +120,7 @@ func postClient(r *adminRequest) (any, error) {
 
 // madeSecret answers what gave a client a secret: with that secret, unless it
 // came with the request.
-func (r *adminRequest) madeSecret(db *tokenstore.DB, id, given, raw string) (any, error) {
+func (r *adminRequest) madeSecret(db *tokenstore.DB, id string, given secretText, raw string) (any, error) {
 	if given != "" {
 		raw = ""
 	}
@@ -128,7 +128,7 @@ func (r *adminRequest) madeSecret(db *tokenstore.DB, id, given, raw string) (any
 	if err != nil {
 		return nil, clientError(id, err)
 	}
-	return clientSecret{Client: viewClient(c, fromStore, db.Now()), Secret: raw}, nil
+	return clientSecret{Client: viewClient(c, fromStore, db.Now()), Secret: secretText(raw)}, nil
 }
 
 func postClientEdit(r *adminRequest) (any, error) {
@@ -174,7 +174,7 @@ func postClientSecret(r *adminRequest) (any, error) {
 	if order.Overlap != nil {
 		overlap = time.Duration(*order.Overlap)
 	}
-	raw, err := client.RotateSecret(r.Context(), db, actorAdmin, id, order.Secret, overlap)
+	raw, err := client.RotateSecret(r.Context(), db, actorAdmin, id, string(order.Secret), overlap)
 	if err != nil {
 		return nil, clientError(id, err)
 	}

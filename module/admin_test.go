@@ -305,7 +305,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	address := adminEndpoint(t)
 	_, answer := ask(t, address, "POST", "/oauth2/clients", "application/json", `{"id": "shop", "grant_types": ["client_credentials"], "scopes": ["orders:read"]}`)
 	var made clientSecret
-	if err := json.Unmarshal([]byte(answer), &made); err != nil || !strings.HasPrefix(made.Secret, "co2cs_") {
+	if err := json.Unmarshal([]byte(answer), &made); err != nil || !strings.HasPrefix(string(made.Secret), "co2cs_") {
 		t.Fatalf("%v: %s", err, answer)
 	}
 	_, answer = ask(t, address, "POST", "/oauth2/tokens/issue", "application/json", `{"client": "shop"}`)
@@ -323,7 +323,7 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	}
 	_, answer = ask(t, address, "POST", "/oauth2/clients/shop/edit", "application/json", `{"name": "Shop"}`)
 	later.WriteString(answer)
-	for _, secret := range []string{made.Secret, token.AccessToken, "written-written", "igest"} {
+	for _, secret := range []string{string(made.Secret), string(token.AccessToken), "written-written", "igest"} {
 		if strings.Contains(later.String(), secret) {
 			t.Errorf("%.12s… is shown again in %s", secret, later.String())
 		}
@@ -333,8 +333,23 @@ func TestSecretsAreShownOnce(t *testing.T) {
 	}
 }
 
-// Ensure that moments and pages of documents keep to UTC and their bounds.
-func TestMoments(t *testing.T) {
+// Ensure that no way of printing a document shows a secret in it.
+func TestDocumentsHideTheirSecrets(t *testing.T) {
+	const canary = "canary"
+	for _, document := range []any{
+		clientAddition{Secret: canary}, clientSecret{Secret: canary}, secretRotation{Secret: canary},
+		tokenIssued{AccessToken: canary}, tokenNamed{canary},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			if text := fmt.Sprintf(verb, document); strings.Contains(text, canary) {
+				t.Errorf("%T prints with %s as %s", document, verb, text)
+			}
+		}
+	}
+}
+
+// Ensure that times in documents are in UTC, and absent when there are none.
+func TestTimesInDocuments(t *testing.T) {
 	if moment(time.Time{}) != nil {
 		t.Error("the zero time is a moment")
 	}

@@ -43,7 +43,7 @@ func postTokenIssue(r *adminRequest) (any, error) {
 		return nil, err
 	}
 	return tokenIssued{
-		AccessToken: made.Token, TokenType: authz.TokenTypeBearer, Expires: made.Expires.UTC().Truncate(time.Second),
+		AccessToken: secretText(made.Token), TokenType: authz.TokenTypeBearer, Expires: made.Expires.UTC().Truncate(time.Second),
 		Scopes: append([]string{}, made.Scopes...), Audience: made.Audience, Grant: made.Grant,
 	}, nil
 }
@@ -97,14 +97,14 @@ func (r *adminRequest) namedToken() (*tokenstore.Record[token.Record], error) {
 		return nil, err
 	}
 	format := token.Opaque{}
-	if !format.Recognizes(order.Token) {
+	if !format.Recognizes(string(order.Token)) {
 		return nil, adminRefusal(http.StatusBadRequest, "this is no token of this server: its checksum does not hold. Was it cut or mistyped?")
 	}
 	db, err := r.db()
 	if err != nil {
 		return nil, err
 	}
-	rec, err := format.Find(r.Context(), db, order.Token)
+	rec, err := format.Find(r.Context(), db, string(order.Token))
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		return nil, nil
 	}

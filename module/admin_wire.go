@@ -15,6 +15,16 @@ import (
 // Times are RFC 3339 in UTC, durations are texts such as "1h30m", words are
 // those of the JSON configuration.
 
+// secretText is a token or a secret in a document. It goes into JSON as it is,
+// and into nothing else.
+type secretText string
+
+// String hides the secret.
+func (secretText) String() string { return "***" }
+
+// GoString hides the secret.
+func (secretText) GoString() string { return "***" }
+
 // clientSource says where a client is configured.
 type clientSource string
 
@@ -53,14 +63,14 @@ type clientAddition struct {
 	client.Client
 	// Secret is one that exists already, of at least 32 characters. Absent: one
 	// is made.
-	Secret string `json:"secret,omitempty"`
+	Secret secretText `json:"secret,omitempty"`
 }
 
 // clientSecret answers what made a secret: the only time that it is shown.
 type clientSecret struct {
 	Client clientView `json:"client"`
 	// Secret is absent for a client without one (auth_method "none").
-	Secret string `json:"secret,omitempty"`
+	Secret secretText `json:"secret,omitempty"`
 }
 
 // secretRotation asks for a new secret.
@@ -70,7 +80,7 @@ type secretRotation struct {
 	Overlap *client.Duration `json:"overlap,omitempty"`
 	// Secret is one that exists already, of at least 32 characters. Absent: one
 	// is made.
-	Secret string `json:"secret,omitempty"`
+	Secret secretText `json:"secret,omitempty"`
 }
 
 // clientEnding answers the removal of a client, or of all its tokens.
@@ -92,17 +102,17 @@ type tokenOrder struct {
 
 // tokenIssued answers a tokenOrder: the only time that the token is shown.
 type tokenIssued struct {
-	AccessToken string    `json:"access_token"`
-	TokenType   string    `json:"token_type"`
-	Expires     time.Time `json:"expires"`
-	Scopes      []string  `json:"scopes"`
-	Audience    []string  `json:"audience"`
-	Grant       string    `json:"grant"`
+	AccessToken secretText `json:"access_token"`
+	TokenType   string     `json:"token_type"`
+	Expires     time.Time  `json:"expires"`
+	Scopes      []string   `json:"scopes"`
+	Audience    []string   `json:"audience"`
+	Grant       string     `json:"grant"`
 }
 
 // tokenNamed carries a token to be inspected or revoked.
 type tokenNamed struct {
-	Token string `json:"token"`
+	Token secretText `json:"token"`
 }
 
 // tokenView is what a token stands for; of a token that is not active nothing

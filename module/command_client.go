@@ -89,7 +89,7 @@ func (c *console) ownSecret(order map[string]any) error {
 func (c *console) printSecret(made clientSecret) error {
 	return c.print(made, func(w io.Writer) {
 		if made.Secret != "" {
-			io.WriteString(w, plain(made.Secret)+"\n")
+			io.WriteString(w, plain(string(made.Secret))+"\n")
 		}
 	})
 }

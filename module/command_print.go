@@ -92,10 +92,3 @@ func instantOf(t *time.Time) string {
 	}
 	return instant(*t)
 }
-
-func yes(b bool, text string) string {
-	if b {
-		return text
-	}
-	return ""
-}

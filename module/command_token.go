@@ -53,7 +53,7 @@ func issueToken(c *console) error {
 		scopes = "no scope"
 	}
 	c.note("Issued a token to %s with %s, valid until %s (grant %s).", order.Client, scopes, instant(made.Expires), made.Grant)
-	return c.print(made, func(w io.Writer) { io.WriteString(w, plain(made.AccessToken)+"\n") })
+	return c.print(made, func(w io.Writer) { io.WriteString(w, plain(string(made.AccessToken))+"\n") })
 }
 
 func tokenInspectCommand() *cobra.Command {
@@ -77,7 +77,7 @@ func inspectToken(c *console) error {
 		return err
 	}
 	var v tokenView
-	if err := c.post("/oauth2/tokens/inspect", tokenNamed{token}, &v); err != nil {
+	if err := c.post("/oauth2/tokens/inspect", tokenNamed{secretText(token)}, &v); err != nil {
 		return err
 	}
 	return c.print(v, func(w io.Writer) {
@@ -126,7 +126,7 @@ func revokeToken(c *console) error {
 		return err
 	}
 	var end tokenRevoked
-	if err := c.post("/oauth2/tokens/revoke", tokenNamed{token}, &end); err != nil {
+	if err := c.post("/oauth2/tokens/revoke", tokenNamed{secretText(token)}, &end); err != nil {
 		return err
 	}
 	if end.Revoked {
