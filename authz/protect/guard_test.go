@@ -49,6 +49,7 @@ func TestDecisions(t *testing.T) {
 		"fallen":     principal("once"), // the client may no longer have it
 		"lost":       changed(func(p *authz.Principal) { p.Client = "trouble" }, "user"),
 	}
+	config.Clients = registry{"shop": scope.Of("user", "admin", "read", "write"), "": scope.Of("user")}
 	metadata := `resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"`
 	realm := `Bearer realm="say \"hi\""`
 	invalid := realm + `, error="invalid_token", error_description=`
@@ -259,7 +260,13 @@ func TestNestedGuards(t *testing.T) {
 	if w, _, _ := serve(t, broken, newGuard(t, outer), newGuard(t, inner)); w.Code != 400 {
 		t.Errorf("two credentials beyond a public row: %d", w.Code)
 	}
-	inner.Issuer = "https://elsewhere.example.com"
+	inner.Schemes = []string{"DPoP"}
+	for _, target := range []string{"/", "/p"} {
+		if w, _, _ := serve(t, get("GET", target, "user"), newGuard(t, outer), newGuard(t, inner)); w.Code != 401 {
+			t.Errorf("%s: a scheme that the inner guard does not accept: %d", target, w.Code)
+		}
+	}
+	inner.Schemes, inner.Issuer = nil, "https://elsewhere.example.com"
 	if w, _, _ := serve(t, get("GET", "/", "user"), newGuard(t, outer), newGuard(t, inner)); w.Code != 401 {
 		t.Errorf("a principal of another issuer: %d", w.Code)
 	}
