@@ -92,9 +92,6 @@ func (g *Guard) present(r *http.Request, outer *passage) *passage {
 
 // authenticate asks who the credential stands for.
 func (g *Guard) authenticate(ctx context.Context, p *passage) *authz.Error {
-	if acceptedScheme(p.credential.Scheme, g.config.Schemes) == "" {
-		return authz.ErrInvalidToken // a guard further out accepts more
-	}
 	var err error
 	if p.principal, err = g.config.Authenticator.Authenticate(ctx, p.credential); err != nil {
 		return refusalOf(err)
