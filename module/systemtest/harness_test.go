@@ -34,6 +34,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/caddy-oauth2/caddy-oauth2"
 )
 
 const (
@@ -268,6 +270,14 @@ func (g *gateway) reload(caddyfile string) error {
 		return fmt.Errorf("load: %s: %s", resp.Status, body)
 	}
 	return nil
+}
+
+// mustReload is [gateway.reload] for a configuration that must be taken.
+func (g *gateway) mustReload(caddyfile string) {
+	g.t.Helper()
+	if err := g.reload(caddyfile); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 // url returns the address of path at a site of the gateway.

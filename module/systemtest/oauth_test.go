@@ -6,6 +6,7 @@ package systemtest
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -20,16 +21,17 @@ import (
 const (
 	shopSecret     = "shop-secret-0123456789abcdefghijklmnop"
 	reporterSecret = "reporter-secret-0123456789abcdefghij"
+	briefSecret    = "brief-secret-0123456789abcdefghijklmn"
 )
 
-// guarded is the configuration of most tests: an authorization server with two
-// clients, and beside it guarded sites in front of one upstream. admin.localhost
+// guarded is the configuration of most tests: an authorization server with three
+// clients, one of them with tokens of 3 s, and beside it guarded sites in front of one upstream. admin.localhost
 // and open.localhost are the two policies that path attacks are tried against:
 // one closes a part, the other opens a part.
 const guarded = `{
 	import {$HARNESS}
 	oauth2 {
-		issuer http://auth.localhost:{$PORT}
+		issuer http://localhost:{$PORT}
 		scope user "Use the service"
 		scope admin "Administer the service"
 		scope read "Read"
@@ -44,10 +46,16 @@ const guarded = `{
 			grant_types client_credentials
 			scopes read
 		}
+		client brief {
+			secret ` + briefSecret + `
+			grant_types client_credentials
+			scopes user
+			lifetime 3s
+		}
 	}
 }
 
-http://auth.localhost:{$PORT} {
+http://localhost:{$PORT} {
 	oauth2_server
 }
 
@@ -124,7 +132,7 @@ func (g *gateway) shopToken(scope string) string {
 // client authentication unless client is empty, and returns answer and body.
 func (g *gateway) post(path, client, secret string, form url.Values) (*http.Response, []byte) {
 	g.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, g.url("auth.localhost", path), strings.NewReader(form.Encode()))
+	req, err := http.NewRequest(http.MethodPost, g.url("localhost", path), strings.NewReader(form.Encode()))
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -258,5 +266,46 @@ func startGuarded(t testing.TB) (*gateway, *upstream) {
 	g := start(t, guarded, u.env())
 	g.canary(shopSecret)
 	g.canary(reporterSecret)
+	g.canary(briefSecret)
 	return g, u
+}
+
+// basic returns HTTP Basic credentials with id and secret as they are.
+func basic(id, secret string) string {
+	return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret))
+}
+
+// remember makes a canary of the token in a raw answer of the token endpoint.
+func (g *gateway) remember(a answer) string {
+	g.t.Helper()
+	var t token
+	if err := json.Unmarshal([]byte(a.body), &t); err != nil || t.AccessToken == "" {
+		g.t.Errorf("no token in answer %d %.200q", a.status, a.body)
+		return ""
+	}
+	return g.canary(t.AccessToken)
+}
+
+// addClient adds a client for user's scope to the store and returns its secret.
+func (g *gateway) addClient(id string) string {
+	g.t.Helper()
+	var made struct {
+		Secret string `json:"secret"`
+	}
+	order := map[string]any{"id": id, "scopes": []string{"user"}, "grant_types": []string{"client_credentials"}}
+	if err := json.Unmarshal(g.administer("/oauth2/clients", order), &made); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.canary(made.Secret)
+}
+
+// administer sends a change to the admin endpoint, which must take it, and
+// returns the answer.
+func (g *gateway) administer(path string, body any) []byte {
+	g.t.Helper()
+	resp, answer := g.adminRequest(http.MethodPost, path, body)
+	if resp.StatusCode >= 300 {
+		g.t.Fatalf("%s: %s: %s", path, resp.Status, answer)
+	}
+	return answer
 }

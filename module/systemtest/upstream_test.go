@@ -162,3 +162,13 @@ func (u *upstream) last() hit {
 	}
 	return all[len(all)-1]
 }
+
+// missingUnlessKnown is an [upstream.answer]: 404 for all but /known.
+func missingUnlessKnown(r *http.Request, conn net.Conn, _ *bufio.Reader) bool {
+	status := "404 Not Found"
+	if r.URL.Path == "/known" {
+		status = "200 OK"
+	}
+	fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status)
+	return true
+}

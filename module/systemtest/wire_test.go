@@ -21,14 +21,12 @@ type answer struct {
 	body   string
 	// raw is every byte, as it came.
 	raw string
-	// more are answers that followed on the same connection.
-	more []answer
 }
 
-// wire sends bytes as they are to the gateway's site port and returns all
-// answers until the gateway closes the connection, or a second after the last
-// answer that a keep-alive connection gave. Requests of more than one answer,
-// and those that the gateway answers early, are why it writes and reads at once.
+// wire sends bytes as they are to the gateway's site port and returns the first
+// answer. It leaves only when the gateway has closed the connection or is quiet,
+// so that whatever else the bytes mean to it has happened. It writes and reads at
+// once, because a gateway may answer early.
 func (g *gateway) wire(bytes string) answer {
 	g.t.Helper()
 	conn, err := net.Dial("tcp", "127.0.0.1:"+g.port)
@@ -51,13 +49,14 @@ func (g *gateway) wire(bytes string) answer {
 	if len(answers) == 0 {
 		return answer{}
 	}
-	first := answers[0]
-	first.more = answers[1:]
-	return first
+	return answers[0]
 }
 
-// readAnswers reads responses until the connection ends or has been silent for
-// a second after one.
+// quiet is how long a connection says nothing after an answer until no further
+// answer is expected.
+const quiet = 200 * time.Millisecond
+
+// readAnswers reads responses until the connection ends or is quiet after one.
 func readAnswers(conn net.Conn, request string) []answer {
 	var raw strings.Builder
 	in := bufio.NewReader(io.TeeReader(conn, &raw))
@@ -65,7 +64,7 @@ func readAnswers(conn net.Conn, request string) []answer {
 	var all []answer
 	for {
 		if len(all) > 0 {
-			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+			_ = conn.SetReadDeadline(time.Now().Add(quiet))
 		}
 		start := raw.Len() - in.Buffered()
 		resp, err := http.ReadResponse(in, &http.Request{Method: method})
