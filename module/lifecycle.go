@@ -104,7 +104,12 @@ func (a *App) buildRegistry() error {
 
 // buildEndpoints makes the authorization server. It opens nothing.
 func (a *App) buildEndpoints() error {
+	events, err := newEmitter(a.ctx)
+	if err != nil {
+		return err
+	}
 	a.recorder = newRecorder(a.log.Named("audit"), slices.Collect(maps.Keys(a.grantTypes)))
+	a.recorder.events = events
 	words := make([]string, len(a.Scopes))
 	for i, s := range a.Scopes {
 		words[i] = s.Name
@@ -113,7 +118,6 @@ func (a *App) buildEndpoints() error {
 	for name, lifetime := range a.AccessToken.Lifetimes {
 		lifetimes[name] = time.Duration(lifetime)
 	}
-	var err error
 	a.endpoints, err = endpoint.New(endpoint.Config{
 		Issuer:        a.Issuer,
 		InsecureHTTP:  a.InsecureHTTP,

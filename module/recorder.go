@@ -12,13 +12,14 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// recorder hands events to the counters and the audit log of one
-// configuration. Changes are also in the store's own ring, where the batch that
+// recorder hands events to the counters, the audit log and the Caddy events of
+// one configuration. Changes are also in the store's own ring, where the batch that
 // made the change has put them.
 type recorder struct {
 	audit      *zap.Logger     // logger oauth2.audit
 	grantTypes map[string]bool // those that may become labels
-	refusals   throttle
+	events     *emitter        // nil: no Caddy events
+	throttle   throttle
 }
 
 func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
@@ -43,6 +44,9 @@ func (r *recorder) Record(_ context.Context, e authz.Event) {
 		tokenRequests.WithLabelValues(r.grantType(e.GrantType), string(e.Outcome), reason(e.Reason)).Inc()
 	default:
 		changes.WithLabelValues(string(e.Type), string(e.Outcome)).Inc()
+		if r.events != nil && e.Type != authz.EventIntrospected {
+			r.events.emit(e)
+		}
 	}
 	r.log(e)
 }
@@ -56,7 +60,8 @@ func (r *recorder) grantType(name string) string {
 	return other
 }
 
-// log writes a change always, and a refusal as far as the throttle lets it.
+// log writes a change always, and what changed nothing (refusals and
+// introspections) as far as the throttle lets it.
 func (r *recorder) log(e authz.Event) {
 	line := r.audit.Check(zap.InfoLevel, string(e.Type))
 	if line == nil {
@@ -64,13 +69,13 @@ func (r *recorder) log(e authz.Event) {
 	}
 	fields := make([]zap.Field, 0, 8)
 	fields = append(fields, zap.String("outcome", string(e.Outcome)))
-	if e.Outcome != authz.Allowed {
-		pass, leftOut := r.refusals.take(time.Now())
+	if e.Outcome != authz.Allowed || e.Type == authz.EventIntrospected {
+		pass, leftOut := r.throttle.take(time.Now())
 		if !pass {
 			return
 		}
 		if leftOut > 0 {
-			fields = append(fields, zap.Uint64("refusals_left_out_before", leftOut))
+			fields = append(fields, zap.Uint64("lines_left_out_before", leftOut))
 		}
 	}
 	for _, field := range [...]struct{ name, value string }{

@@ -301,3 +301,10 @@ func TestGivenUpConfigurationLeavesNoSealingKey(t *testing.T) {
 		t.Error("the store gave up a key that came to serve")
 	}
 }
+
+// Ensure that a change is a Caddy event, which can be subscribed to.
+func TestChangesAreCaddyEvents(t *testing.T) {
+	g, _ := startGuarded(t) // its log is at DEBUG, where Caddy writes each event
+	g.revoke(g.shopToken("user"))
+	eventually(t, "the event is there", func() bool { return strings.Contains(g.logs.String(), `"name":"oauth2.token_revoked"`) })
+}
