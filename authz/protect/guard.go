@@ -91,6 +91,7 @@ type Guard struct {
 	names   *names
 	allowed ambiguity
 	scopes  scope.Set // of all rows, for the metadata
+	watch   watch
 }
 
 // New checks the configuration and builds the guard. Its errors name the rows
@@ -215,6 +216,11 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}
 	g.config.Recorder.Record(r.Context(), event)
+	if p != nil && p.checked && upgrades(r) {
+		var done func()
+		out, done = g.follow(out, d.row, p)
+		defer done()
+	}
 	err := next(w, out)
 	if err != nil && p != nil {
 		// Whatever handles the error must not forward them (the headers are
