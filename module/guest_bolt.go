@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,9 @@ func (b *BoltStore) DefaultSealKey() (string, error) {
 	file := strings.TrimSuffix(b.path, filepath.Ext(b.path)) + ".key"
 	key, err := os.ReadFile(file)
 	if err == nil {
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+			storeLogger().Warn("others may read the sealing key; take that away with chmod 600", slog.String("file", file))
+		}
 		return string(key), nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -144,7 +148,8 @@ func (b *BoltStore) DefaultSealKey() (string, error) {
 }
 
 // makeKeyFile writes a new random key, and returns that of somebody who was
-// faster. The file is never there half written.
+// faster. The file is never there half written; that it is there at all becomes
+// durable together with the store, which the engine makes in the same directory.
 func makeKeyFile(file string) (string, error) {
 	key := tokenstore.GenerateSealKey().Text()
 	draft, err := os.CreateTemp(filepath.Dir(file), ".seal-*") // mode 0600

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -50,12 +49,6 @@ type settings struct {
 	sealKeys     []tokenstore.SealKey
 }
 
-// poolLogger logs for what outlives configurations: through whatever logger
-// Caddy has at that moment.
-func poolLogger() *slog.Logger {
-	return slog.New(zapslog.NewHandler(caddy.Log().Core(), zapslog.WithName("oauth2.store")))
-}
-
 // openRuntime opens the store of an engine. It is called by the pool, for the
 // first configuration that names the store.
 func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
@@ -68,7 +61,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		return nil, err
 	}
 	store, err := engine.Open(context.Background(), wait, func() {
-		poolLogger().Warn("another process has the token store open; waiting for it to let go",
+		storeLogger().Warn("another process has the token store open; waiting for it to let go",
 			slog.String("store", name), slog.Duration("at_most", wait))
 	})
 	if errors.Is(err, tokenstore.ErrLocked) {
@@ -80,7 +73,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 	db, err := tokenstore.Open(context.Background(), store, tokenstore.Options{
 		SealKeys:     s.sealKeys,
 		CacheEntries: s.cacheEntries,
-		Logger:       poolLogger(),
+		Logger:       storeLogger(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))
@@ -91,7 +84,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		defer close(rt.done)
 		db.Maintain(ctx)
 	}()
-	poolLogger().Info("token store is open", slog.String("store", name))
+	storeLogger().Info("token store is open", slog.String("store", name))
 	return rt, nil
 }
 
@@ -122,11 +115,10 @@ func (rt *runtime) enter(s *settings) error {
 func (rt *runtime) settle(stopping *settings) error {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	newest := rt.users[len(rt.users)-1]
-	if newest == stopping {
+	if len(rt.users) == 0 || rt.users[len(rt.users)-1] == stopping {
 		return nil // the process ends, or the new configuration does without the store
 	}
-	return rt.apply(newest, false)
+	return rt.apply(rt.users[len(rt.users)-1], false)
 }
 
 // leave withdraws a configuration. When it was the newest, because it was
