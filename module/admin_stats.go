@@ -17,6 +17,7 @@ func getStats(r *adminRequest) (any, error) {
 		FileBytes: s.Engine.FileBytes, FreeBytes: s.Engine.FreeBytes,
 		CacheEntries: s.CacheEntries, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses,
 		Commits: s.Commits, Swept: s.Swept, LastSweep: moment(s.LastSweep), Damaged: s.Damaged,
+		Relaxed: r.app.relaxed(),
 	}
 	for kind, n := range s.Records {
 		if view.Records == nil {

@@ -253,4 +253,7 @@ type statsView struct {
 	LastSweep    *time.Time       `json:"last_sweep,omitempty"`
 	// Damaged counts refusals of damaged records: anything but 0 is an alarm.
 	Damaged uint64 `json:"damaged"`
+	// Relaxed lists, in sentences for people, what is configured less strict
+	// than the defaults; absent when nothing is.
+	Relaxed []string `json:"relaxed,omitempty"`
 }

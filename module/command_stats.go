@@ -17,7 +17,7 @@ import (
 func statsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "stats",
-		Short:   "Shows figures of the token store and the cache in front of it",
+		Short:   "Shows figures of store and cache, and what is configured less strict than the defaults",
 		Example: "  $ caddy oauth2 stats\n  $ caddy oauth2 stats --json | jq .records.credential",
 		Args:    takes(),
 		RunE: action(func(c *console) error {
@@ -38,6 +38,9 @@ func statsCommand() *cobra.Command {
 				}
 				if s.Damaged > 0 {
 					pairs = append(pairs, [2]string{"DAMAGED RECORDS", strconv.FormatUint(s.Damaged, 10) + " refusals; see Caddy's log"})
+				}
+				for _, setting := range s.Relaxed {
+					pairs = append(pairs, [2]string{"relaxed", setting})
 				}
 				for _, kind := range slices.Sorted(maps.Keys(s.Records)) {
 					if s.Records[kind] > 0 {

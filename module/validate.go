@@ -105,28 +105,3 @@ func (a *App) ValidateRow(row protect.Row) error {
 func (a *App) declared(word string) bool {
 	return slices.ContainsFunc(a.Scopes, func(s Scope) bool { return s.Name == word })
 }
-
-// relaxed lists what is configured less strict than the defaults, for the log.
-func (a *App) relaxed() []string {
-	var list []string
-	if a.InsecureHTTP {
-		list = append(list, "insecure_http: tokens may travel in the clear")
-	}
-	if a.ScopePolicy == ScopeFilter {
-		list = append(list, "scope_policy filter: clients may get less than they ask for")
-	}
-	for _, c := range a.Clients {
-		if c.WeakSecret {
-			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
-		}
-	}
-	for _, guard := range a.guards {
-		if len(guard.AllowAmbiguous) > 0 {
-			list = append(list, fmt.Sprintf("oauth2_protect of %s: allow_ambiguous %s", strings.Join(guard.sites, " "), strings.Join(guard.AllowAmbiguous, " ")))
-		}
-		if guard.Upstream != nil && guard.Upstream.KeepCredential {
-			list = append(list, fmt.Sprintf("oauth2_protect of %s: keep_credential", strings.Join(guard.sites, " ")))
-		}
-	}
-	return list
-}

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// relaxed lists what the configuration has less strict than the defaults, one
+// sentence each, for the log at start and for `caddy oauth2 stats`. Guards know
+// their sites once the app has started.
+func (a *App) relaxed() []string {
+	var list []string
+	if a.InsecureHTTP {
+		list = append(list, "insecure_http: tokens may travel in the clear")
+	}
+	if a.ScopePolicy == ScopeFilter {
+		list = append(list, "scope_policy filter: clients may get less than they ask for")
+	}
+	for _, c := range a.Clients {
+		if c.WeakSecret {
+			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
+		}
+	}
+	for _, guard := range a.guards {
+		place := "oauth2_protect of " + cmp.Or(strings.Join(guard.identities(), " "), anyAddress)
+		for _, setting := range guard.relaxed() {
+			list = append(list, place+": "+setting)
+		}
+	}
+	return list
+}
+
+// relaxed lists what one guard has less strict than the defaults.
+func (p *Protect) relaxed() []string {
+	var list []string
+	if len(p.AllowAmbiguous) > 0 {
+		list = append(list, "allow_ambiguous "+strings.Join(p.AllowAmbiguous, " "))
+	}
+	if p.Upstream != nil && p.Upstream.KeepCredential {
+		list = append(list, "keep_credential: the service learns tokens")
+	}
+	for _, row := range p.Rows {
+		if row.Upstream != nil && row.Upstream.KeepCredential {
+			list = append(list, fmt.Sprintf("keep_credential at %s: the service learns tokens", row))
+		}
+	}
+	return list
+}

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "github.com/caddyserver/caddy/v2/modules/logging" // log files
+)
+
+// Ensure that everything configured less strict than the defaults is named in
+// the log at start and by a command.
+func TestRelaxedSettingsAreListed(t *testing.T) {
+	dir := t.TempDir()
+	logFile := filepath.Join(dir, "log")
+	config := strings.NewReplacer(
+		`{"level": "ERROR"}`, fmt.Sprintf(`{"level": "WARN", "writer": {"output": "file", "filename": %q}}`, logFile),
+		`"issuer": "https://auth.example.com"`, `"issuer": "http://auth.example.com", "insecure_http": true, "scope_policy": "filter"`,
+		`"secret": ["written-written-written-written-written"]`, `"secret": ["short"], "weak_secret": true`,
+		`"resource": "https://api.example.com"`, `"resource": "https://api.example.com", "allow_ambiguous": ["semicolon"], "upstream": {"keep_credential": true}`,
+		`"requirement": [["orders:read"]]}`, `"requirement": [["orders:read"]], "upstream": {"keep_credential": true}}`,
+	).Replace(adminConfig(dir))
+	runCaddy(t, config)
+	o := operator{t, adminEndpoint(t)}
+
+	var s statsView
+	if err := json.Unmarshal([]byte(o.does("", "stats", "--json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	logged, err := os.ReadFile(logFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := o.does("", "stats")
+	site := "oauth2_protect of https://api.example.com: "
+	for _, setting := range []string{
+		"insecure_http: tokens may travel in the clear",
+		"scope_policy filter: clients may get less than they ask for",
+		"client written: weak_secret",
+		site + "allow_ambiguous semicolon",
+		site + "keep_credential: the service learns tokens",
+		site + "keep_credential at allow /orders/* orders:read: the service learns tokens",
+	} {
+		if !slices.Contains(s.Relaxed, setting) {
+			t.Errorf("%q is not among %q", setting, s.Relaxed)
+		}
+		if !strings.Contains(shown, setting) {
+			t.Errorf("%q is not in\n%s", setting, shown)
+		}
+		if !strings.Contains(string(logged), setting) {
+			t.Errorf("%q is not in the log\n%s", setting, logged)
+		}
+	}
+}
+
+// Ensure that a configuration with nothing but defaults is not called relaxed.
+func TestDefaultsAreNotRelaxed(t *testing.T) {
+	o := newOperator(t)
+	if shown := o.does("", "stats"); strings.Contains(shown, "relaxed") {
+		t.Errorf("stats of a strict configuration:\n%s", shown)
+	}
+}
