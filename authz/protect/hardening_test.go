@@ -436,3 +436,24 @@ func TestRefusalsAreAlike(t *testing.T) {
 		t.Errorf("HEAD: %d, %q", response.StatusCode, body)
 	}
 }
+
+// Ensure that a method which a wide row names does not get past the stricter row
+// of a narrower path, which names no methods: neither deny nor another scope.
+func TestUncommonMethodDoesNotFallThroughToAWiderRow(t *testing.T) {
+	g := newGuard(t, testConfig(t, "allow GET PROPFIND /* user", "deny /internal/*", "allow /admin/* admin", "allow REPORT /admin/audit user"))
+	for request, status := range map[string]int{
+		"PROPFIND /files":       http.StatusOK,
+		"PROPFIND /internal":    http.StatusForbidden,
+		"PROPFIND /internal/x":  http.StatusForbidden,
+		"PROPFIND /admin/x":     http.StatusForbidden,
+		"PROPFIND /admin/audit": http.StatusForbidden,
+		"REPORT /admin/audit":   http.StatusOK,
+		"MKCOL /admin/x":        http.StatusForbidden,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w, _, err := serve(t, get(method, "https://api.example.com"+path, "user"), g)
+		if err != nil || w.Code != status {
+			t.Errorf("%s: %d %v, expected %d", request, w.Code, err, status)
+		}
+	}
+}

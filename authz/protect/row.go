@@ -33,8 +33,9 @@ type Row struct {
 	// Verb says what happens to matching requests.
 	Verb Verb `json:"verb"`
 	// Methods are matched exactly. With none the row takes GET, HEAD, POST,
-	// PUT, PATCH, DELETE and OPTIONS; other methods must be named. GET takes
-	// HEAD along where the same path has no row for HEAD.
+	// PUT, PATCH, DELETE and OPTIONS; other methods must be named, and where
+	// they are not, the row refuses them even if a less specific row names them.
+	// GET takes HEAD along where the same path has no row for HEAD.
 	Methods []string `json:"methods,omitempty"`
 	// Path is a path such as /orders/{name}: literal segments, "*" for one whole
 	// segment in the middle, "/*" at the end for the path and everything below.

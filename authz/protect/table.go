@@ -191,13 +191,12 @@ func (n *node) overlapping(segments []string, below bool, visit func(*cell)) {
 	}
 }
 
-// commonMethod returns a method that rows with these methods both take.
+// commonMethod returns a method that rows with these methods both decide about.
 func commonMethod(a, b []string) (method string, found bool) {
 	takes := func(methods []string, m string) bool {
-		return len(methods) == 0 && slices.Contains(standardMethods, m) ||
-			slices.Contains(methods, m) || m == "HEAD" && slices.Contains(methods, "GET")
+		return len(methods) == 0 || slices.Contains(methods, m) || m == "HEAD" && slices.Contains(methods, "GET")
 	}
-	for _, m := range slices.Concat(standardMethods, a) {
+	for _, m := range slices.Concat(standardMethods, a, b) {
 		if takes(a, m) && takes(b, m) {
 			return m, true
 		}
@@ -218,8 +217,14 @@ type lookup struct {
 // one that all others contain. A trailing slash makes no difference.
 func (t *table) find(method, path string) *entry {
 	l := lookup{method: method, index: slices.Index(standardMethods, method), fold: t.fold}
-	return l.below(&t.root, strings.TrimPrefix(path, "/"))
+	if e := l.below(&t.root, strings.TrimPrefix(path, "/")); e != noRow {
+		return e
+	}
+	return nil
 }
+
+// noRow is what a lookup finds where it must not go on to less specific rows.
+var noRow = &entry{}
 
 func (l *lookup) below(n *node, path string) *entry {
 	if path == "" {
@@ -245,15 +250,25 @@ func (l *lookup) below(n *node, path string) *entry {
 	return l.row(n.below)
 }
 
-// row returns the cell's row for the method, or nil.
+// row returns the cell's row for the method, or nil. Other methods than the
+// standard ones must be named: a row without methods refuses them, for a row
+// with a wider path and less of a requirement must not take them instead.
 func (l *lookup) row(c *cell) *entry {
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil
-	case l.index >= 0:
+	}
+	if l.index >= 0 {
 		return c.standard[l.index]
 	}
-	return c.named[l.method] // unknown methods must be named
+	switch e := c.named[l.method]; {
+	case e != nil:
+		return e
+	case c.any != nil && c.any.Verb == Deny:
+		return c.any
+	case c.any != nil:
+		return noRow
+	}
+	return nil
 }
 
 // child returns the literal child for a segment of a request's path.

@@ -128,7 +128,8 @@ func TestConflictingRowsAreRefused(t *testing.T) {
 		{[]string{"allow GET /a/*/c x", "public POST /*/b/c"}, false},
 		{[]string{"allow GET /a/*/c x", "public HEAD /*/b/c"}, true},
 		{[]string{"allow GET /a/*/c x", "public /*/b/c"}, true},
-		{[]string{"allow PROPFIND /a/*/c x", "public /*/b/c"}, false},
+		{[]string{"allow PROPFIND /a/*/c x", "public /*/b/c"}, true},
+		{[]string{"deny /*/b/c", "allow PROPFIND /a/*/c x"}, true},
 		{[]string{"allow PROPFIND /a/*/c x", "public PROPFIND /*/b/c"}, true},
 		{[]string{"allow /a/*/c x", "public /a/b/*"}, true},
 		{[]string{"allow /a/*/c/* x", "public /a/b/*"}, true},
@@ -174,7 +175,7 @@ func meant(entries []*entry, method, path string) *entry {
 			return 3
 		case method == "HEAD" && slices.Contains(e.Methods, "GET"):
 			return 2
-		case len(e.Methods) == 0 && slices.Contains(standardMethods, method):
+		case len(e.Methods) == 0:
 			return 1
 		}
 		return 0
@@ -187,6 +188,9 @@ func meant(entries []*entry, method, path string) *entry {
 		if best == nil || same && rank(e) > rank(best) || !same && best.pattern.contains(e.pattern) {
 			best = e
 		}
+	}
+	if best != nil && best.Verb != Deny && rank(best) == 1 && !slices.Contains(standardMethods, method) {
+		return nil // the row decides, and does not take the method
 	}
 	return best
 }
@@ -208,7 +212,7 @@ func TestTableAgreesWithPlainSearch(t *testing.T) {
 			if path == "" {
 				path = "/"
 			}
-			rows = append(rows, fmt.Sprintf("public %s %s", methods[random.IntN(5)], path))
+			rows = append(rows, fmt.Sprintf("%s %s %s", []string{"public", "deny"}[random.IntN(2)], methods[random.IntN(5)], path))
 		}
 		table, err := build(t, true, rows...)
 		if err != nil {
