@@ -63,7 +63,7 @@ func authenticate(ctx context.Context, registry *Registry, header http.Header, f
 	if known && matched && found.client.Method() == p.method {
 		return Authenticated{Client: found.client, record: found.record}, nil
 	}
-	if known {
+	if !found.missed {
 		if err := registry.miss(ctx); err != nil {
 			return Authenticated{}, err
 		}

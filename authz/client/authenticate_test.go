@@ -120,15 +120,17 @@ func TestAuthenticate(t *testing.T) {
 }
 
 // Ensure that every refusal costs the same digests, comparisons and reads of the
-// store, whether the client exists or not, has one secret or two, was found in
-// the configuration or in the store (A07).
+// store, whether the client exists or not, is disabled, has one secret or two, was
+// found in the configuration or in the store (A07).
 func TestRefusalsCostTheSame(t *testing.T) {
 	w := newWorld(t,
 		build(t, declared(nil)),
 		build(t, declared(func(d *Declaration) { d.ID, d.Secret = "two", []string{strong, strong + "2"} })),
 		build(t, declared(func(d *Declaration) { d.ID, d.AuthMethod = "poster", "client_secret_post" })),
+		build(t, declared(func(d *Declaration) { d.ID, d.Disabled = "off", true })),
 		build(t, &Declaration{Client: Client{ID: "app", AuthMethod: "none"}}))
 	w.add(t, Client{ID: "stored"})
+	w.add(t, Client{ID: "stored-off", Disabled: true})
 	type cost struct{ digests, comparisons, reads int64 }
 	const wrong = "a wrong secret of the usual length, or so"
 	refuse := func(header http.Header, form url.Values) cost {
@@ -145,8 +147,8 @@ func TestRefusalsCostTheSame(t *testing.T) {
 		return c
 	}
 	want := cost{digests: 2, comparisons: 4, reads: 1}
-	for _, id := range []string{"nobody", "not an id", "", "job", "two", "poster", "app", "stored"} {
-		if id == "stored" {
+	for _, id := range []string{"nobody", "not an id", "", "job", "two", "poster", "app", "off", "stored", "stored-off"} {
+		if strings.HasPrefix(id, "stored") {
 			w.warm(t, id)
 		}
 		if got := refuse(basic(url.QueryEscape(id), wrong), nil); got != want {

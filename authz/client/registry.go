@@ -83,6 +83,7 @@ type found struct {
 	client *Client
 	record tokenstore.Generation // zero for a configured client
 	now    time.Time             // by the store's clock; zero for a configured client
+	missed bool                  // the store was asked, and has no such client
 }
 
 // secrets returns those of the client, none when there is no client.
@@ -110,7 +111,7 @@ func (r *Registry) find(ctx context.Context, id string) (found, error) {
 	rec, err := tokenstore.CachedID[Client](ctx, db, "", tokenstore.KindClient, id)
 	switch {
 	case errors.Is(err, tokenstore.ErrNotFound):
-		return found{}, ErrNotFound
+		return found{missed: true}, ErrNotFound
 	case err != nil:
 		return found{}, authz.ErrTemporarilyUnavailable.Because(err)
 	case rec.Value.Disabled:
