@@ -15,7 +15,8 @@ import (
 // A Client that comes from a [Registry] is shared and read-only.
 type Client struct {
 	// The client's identifier, which it sends with each request. 1 to 255
-	// characters: letters, digits and - . _ ~ : / @. Required. It is not a secret.
+	// characters: letters, digits and - . _ ~ : / @, and no segments "." and "..".
+	// Required. It is not a secret.
 	ID string `json:"id" cbor:"1,keyasint"`
 
 	// What people see where the client is shown to them, at most 200 bytes.

@@ -149,6 +149,21 @@ func TestParseSecretHash(t *testing.T) {
 	}
 }
 
+// Ensure that no id is one that a path loses: nobody could name it in the admin
+// API, and what it would name there instead is another resource.
+func TestClientIDHasNoDotSegments(t *testing.T) {
+	for _, id := range []string{"job", "a..b", "...", ".hidden", "https://app.example.com/id", "team/job"} {
+		if err := ValidateID(id); err != nil {
+			t.Errorf("refused %s: %v", id, err)
+		}
+	}
+	for _, id := range []string{".", "..", "../stats", "a/../b", "a/.", "./a", "https://app.example.com/.."} {
+		if ValidateID(id) == nil {
+			t.Errorf("accepted %s", id)
+		}
+	}
+}
+
 // Ensure that redirect URIs are those that RFC 6749 §3.1.2 and RFC 8252 §7 allow.
 func TestValidateRedirectURI(t *testing.T) {
 	for _, uri := range []string{

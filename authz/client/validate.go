@@ -52,6 +52,12 @@ func ValidateID(id string) error {
 			return errors.New("a client id consists of letters, digits and - . _ ~ : / @")
 		}
 	}
+	for segment := range strings.SplitSeq(id, "/") {
+		if segment == "." || segment == ".." {
+			// RFC 3986 §5.2.4: whoever handles the id as a part of a path removes them.
+			return errors.New("a client id has no segments . and ..")
+		}
+	}
 	return nil
 }
 
