@@ -70,7 +70,8 @@ func TestSites(t *testing.T) {
 }
 
 // Ensure that the resource of a request is the configured one, else the site
-// that its Host names, and none for a Host that leads elsewhere.
+// that its Host names, and none for a Host that leads elsewhere: a token for
+// one site of a wildcard must not open its neighbours.
 func TestResources(t *testing.T) {
 	two := []string{"https://a.example.com", "http://b.example.com:8080"}
 	for _, test := range []struct {
@@ -80,13 +81,19 @@ func TestResources(t *testing.T) {
 		expected   string
 	}{
 		{"urn:example:api", two, "a.example.com", "urn:example:api"},
-		{"", two[:1], "whatever", "https://a.example.com"},
+		{"", two[:1], "a.example.com", "https://a.example.com"},
+		{"", two[:1], "neighbour.example.com", ""},
 		{"", two, "a.example.com", "https://a.example.com"},
 		{"", two, "A.EXAMPLE.COM:443", "https://a.example.com"},
 		{"", two, "b.example.com:8080", "http://b.example.com:8080"},
 		{"", two, "evil.example.com", ""},
 		{"", []string{"http://a.example.com:1", "http://a.example.com:2"}, "a.example.com:2", "http://a.example.com:2"},
 		{"", []string{"http://a.example.com:1", "http://a.example.com:2"}, "a.example.com:3", ""},
+		{"", []string{"https://a.example.com", "https://a.example.com:8443"}, "a.example.com", "https://a.example.com"},
+		{"", []string{"https://a.example.com", "https://a.example.com:8443"}, "a.example.com:443", "https://a.example.com"},
+		{"", []string{"https://a.example.com", "https://a.example.com:8443"}, "a.example.com:8443", "https://a.example.com:8443"},
+		{"", []string{"http://[::1]", "http://[::1]:8080"}, "[::1]", "http://[::1]"},
+		{"", []string{"http://[::1]", "http://localhost"}, "[::1]:9", "http://[::1]"},
 		{"", nil, "a.example.com", ""},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
