@@ -200,6 +200,7 @@ func (p *Protect) config(issuer string) protect.Config {
 		PassErrors:     p.Errors == ErrorsPass,
 		TrustedPeer:    trustedPeer,
 		Original:       originalURI,
+		EarlyData:      earlyData,
 		Authenticator:  new(token.Verifier),
 		Clients:        allowance{},
 	}

@@ -55,6 +55,9 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 	case p.found == broken:
 		d.refusal = errBrokenCredential
 		return
+	case g.replayable(r):
+		d.refusal = authz.ErrTooEarly
+		return
 	}
 	d.passage = p
 	if !p.checked {
@@ -75,6 +78,17 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		return
 	}
 	g.settleCredential(r.Header, p)
+}
+
+// replayable reports whether somebody on the way can repeat what a request does,
+// with the credential that is in it. The service behind does not know to ask for
+// it again, so the guard has to (RFC 8470 §5.2).
+func (g *Guard) replayable(r *http.Request) bool {
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions: // safe (RFC 9110 §9.2.1)
+		return false
+	}
+	return g.config.EarlyData != nil && g.config.EarlyData(r)
 }
 
 // present returns what the request carries to prove itself: what a guard

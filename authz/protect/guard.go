@@ -74,6 +74,9 @@ type Config struct {
 	// Original returns the request target as the client sent it, where
 	// something before the guard rewrites requests; "" means RequestURI.
 	Original func(*http.Request) string
+	// EarlyData reports whether a request came as TLS early data, which can be
+	// replayed (RFC 8470). Default: none does.
+	EarlyData func(*http.Request) bool
 
 	// Authenticator and Clients are required where a row is Allow or Optional.
 	Authenticator Authenticator

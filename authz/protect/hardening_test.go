@@ -457,3 +457,34 @@ func TestUncommonMethodDoesNotFallThroughToAWiderRow(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that a request of TLS early data, which anybody on the way can repeat,
+// changes nothing in the name of its credential (RFC 8470).
+func TestReplayableRequestsAreRefused(t *testing.T) {
+	c := testConfig(t, "allow /* user", "optional /free/*", "public /open/*")
+	c.EarlyData = func(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
+	g := newGuard(t, c)
+	for _, test := range []struct {
+		method, path, token string
+		status              int
+	}{
+		{"POST", "/orders", "user", http.StatusTooEarly},
+		{"DELETE", "/orders/1", "user", http.StatusTooEarly},
+		{"POST", "/free/orders", "user", http.StatusTooEarly},
+		{"POST", "/orders", "", http.StatusUnauthorized},
+		{"POST", "/free/orders", "", http.StatusOK},
+		{"POST", "/open/orders", "user", http.StatusOK},
+		{"GET", "/orders", "user", http.StatusOK},
+		{"HEAD", "/orders", "user", http.StatusOK},
+	} {
+		r := get(test.method, "https://api.example.com"+test.path, test.token)
+		r.TLS.HandshakeComplete = false
+		if w, _, err := serve(t, r, g); err != nil || w.Code != test.status {
+			t.Errorf("%s %s in early data: %d %v, expected %d", test.method, test.path, w.Code, err, test.status)
+		}
+		r = get(test.method, "https://api.example.com"+test.path, test.token)
+		if w, _, err := serve(t, r, g); err != nil || w.Code == http.StatusTooEarly {
+			t.Errorf("%s %s after the handshake: %d %v", test.method, test.path, w.Code, err)
+		}
+	}
+}
