@@ -18,61 +18,88 @@ import (
 
 const (
 	identityVar = "oauth2.identity"
-	claimPrefix = "http.auth.oauth2.claim."
+
+	placeholders = "http.auth."
+	claimPrefix  = "oauth2.claim."
 )
 
-// identity is who a request was found to come from, for the access log. There
-// is one for each request; the innermost guard has the word.
+// identity is who a request was found to come from, for placeholders and the
+// access log. There is one for each request; the innermost guard has the word.
 type identity struct {
 	principal *authz.Principal // nil: anonymous
 }
 
-// identify makes p, who may be nil, the identity of the request of ctx.
+// identify makes p, who may be nil, the identity of the request of ctx. Every
+// request that passes comes here, and few ask: so nothing is put into words yet.
 func identify(ctx context.Context, p *authz.Principal) {
-	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	id, again := caddyhttp.GetVar(ctx, identityVar).(*identity)
 	if !again {
 		id = new(identity)
 		caddyhttp.SetVar(ctx, identityVar, id)
-		if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-			extra.Set(zap.Inline(id))
-		}
-		if repl != nil {
-			repl.Map(absentClaim)
-		}
+		addToLog(ctx, id)
 	}
 	id.principal = p
-	if repl != nil {
-		setPlaceholders(repl, p)
+	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if repl == nil {
+		return
+	}
+	// Values that are set come before those of functions, and an authentication
+	// handler further out sets some.
+	repl.DeleteByPrefix(placeholders)
+	if !again {
+		repl.Map(id.placeholder)
 	}
 }
 
-// setPlaceholders sets {http.auth.user.*} and {http.auth.oauth2.*}, all of
-// them and for anonymous requests too. Values that are set win over those of
-// other handlers, such as map, and a placeholder nobody knows would go to the
-// service behind in its braces. Values are never expanded again.
-func setPlaceholders(repl *caddy.Replacer, p *authz.Principal) {
-	repl.DeleteByPrefix(claimPrefix)
-	expires := ""
+// addToLog adds id to the request's line in the access log, where there is one.
+func addToLog(ctx context.Context, id *identity) {
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server != nil && server.Logs == nil {
+		return
+	}
+	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+		extra.Set(zap.Inline(id))
+	}
+}
+
+// placeholder gives {http.auth.user.*} and {http.auth.oauth2.*} their values,
+// which are never expanded again. For anonymous requests, and for claims that a
+// credential does not have, they are empty: an unknown placeholder would go to
+// the service behind in its braces.
+func (id *identity) placeholder(key string) (any, bool) {
+	name, ours := strings.CutPrefix(key, placeholders)
+	if !ours {
+		return nil, false
+	}
+	p := id.principal
 	if p == nil {
 		p = new(authz.Principal)
-	} else {
-		expires = strconv.FormatInt(p.Expires.Unix(), 10)
 	}
-	repl.Set("http.auth.user.id", p.Subject)
-	repl.Set("http.auth.user.name", p.Username)
-	repl.Set("http.auth.oauth2.subject", p.Subject)
-	repl.Set("http.auth.oauth2.client_id", p.Client)
-	repl.Set("http.auth.oauth2.scope", p.Scopes.String())
-	repl.Set("http.auth.oauth2.grant_id", p.Grant)
-	repl.Set("http.auth.oauth2.expires_at", expires)
-	for name, value := range p.Claims {
-		repl.Set(claimPrefix+name, value)
+	switch name {
+	case "user.id", "oauth2.subject":
+		return p.Subject, true
+	case "user.name":
+		return p.Username, true
+	case "oauth2.client_id":
+		return p.Client, true
+	case "oauth2.scope":
+		return p.Scopes.String(), true
+	case "oauth2.grant_id":
+		return p.Grant, true
+	case "oauth2.expires_at":
+		if id.principal == nil {
+			return "", true
+		}
+		return strconv.FormatInt(p.Expires.Unix(), 10), true
 	}
+	claim, ours := strings.CutPrefix(name, claimPrefix)
+	if !ours {
+		return nil, false
+	}
+	if value, ok := p.Claims[claim]; ok {
+		return value, true
+	}
+	return "", true
 }
-
-// absentClaim makes claims empty that the credential does not have.
-func absentClaim(key string) (any, bool) { return "", strings.HasPrefix(key, claimPrefix) }
 
 // MarshalLogObject adds the identity to the line of the access log.
 func (id *identity) MarshalLogObject(line zapcore.ObjectEncoder) error {
