@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
@@ -54,7 +55,19 @@ func getClients(r *adminRequest) (any, error) {
 		list.Clients = append(list.Clients, view)
 	}
 	list.Cursor = cursorOut(next)
+	for i := range list.Clients {
+		if err := r.addUsage(&list.Clients[i]); err != nil {
+			return nil, err
+		}
+	}
 	return list, nil
+}
+
+// addUsage adds when a client was last used.
+func (r *adminRequest) addUsage(view *clientView) error {
+	at, err := r.app.runtime.usage.last(r.Context(), view.ID)
+	view.LastUsed = moment(at)
+	return err
 }
 
 // viewClient is what may be shown of a client.
@@ -80,14 +93,16 @@ func getClient(r *adminRequest) (any, error) {
 	}
 	for _, c := range r.app.registry.ConfiguredClients() {
 		if c.ID == id {
-			return viewClient(c, fromCaddyfile, db.Now()), nil
+			view := viewClient(c, fromCaddyfile, db.Now())
+			return &view, r.addUsage(&view)
 		}
 	}
 	c, err := client.Get(r.Context(), db, id)
 	if err != nil {
 		return nil, clientError(id, err)
 	}
-	return viewClient(c, fromStore, db.Now()), nil
+	view := viewClient(c, fromStore, db.Now())
+	return &view, r.addUsage(&view)
 }
 
 func postClient(r *adminRequest) (any, error) {
@@ -194,6 +209,9 @@ func postClientRemove(r *adminRequest) (any, error) {
 		return nil, clientError(id, err)
 	}
 	r.record(authz.EventClientRemoved, id)
+	if err := r.app.runtime.usage.forget(r.Context(), id); err != nil {
+		r.app.log.Warn("it stays known when a removed client was last used", zap.String("client", id), zap.Error(err))
+	}
 	return clientEnding{ID: id, Removed: true, Revoked: true}, nil
 }
 

@@ -44,6 +44,9 @@ type clientView struct {
 	// Secrets lists the secrets that hold, the newest first, by what may be
 	// known of them.
 	Secrets []secretView `json:"secrets,omitempty"`
+	// LastUsed is when the client, or a token of its, was last accepted, to the
+	// minute; absent when it was not within the last 400 days.
+	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
 // secretView is what may be known of a client's secret.

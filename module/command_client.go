@@ -121,9 +121,9 @@ func listClients(c *console) error {
 	return c.print(all, func(w io.Writer) {
 		var rows [][]string
 		for _, v := range all.Clients {
-			rows = append(rows, []string{v.ID, string(v.Source), v.state(), words(v.GrantTypes), words(v.Scopes), v.Name})
+			rows = append(rows, []string{v.ID, string(v.Source), v.state(), instantOf(v.LastUsed), words(v.GrantTypes), words(v.Scopes), v.Name})
 		}
-		table(w, []string{"ID", "SOURCE", "STATE", "GRANT TYPES", "SCOPES", "NAME"}, rows)
+		table(w, []string{"ID", "SOURCE", "STATE", "LAST USED", "GRANT TYPES", "SCOPES", "NAME"}, rows)
 		if len(rows) == 0 {
 			c.note("There are no clients. `caddy oauth2 client add ID` adds one, and so does `client ID { … }` in the Caddyfile.")
 		}
@@ -167,7 +167,7 @@ func (c *console) printClient(v clientView) error {
 			{"auth method", v.AuthMethod}, {"grant types", words(v.GrantTypes)},
 			{"scopes", words(v.Scopes)}, {"default scopes", words(v.DefaultScopes)},
 			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},
-			{"introspects", words(v.Introspects)},
+			{"introspects", words(v.Introspects)}, {"last used", instantOf(v.LastUsed)},
 		}
 		if v.AccessTokenLifetime != 0 {
 			pairs = append(pairs, [2]string{"access token lifetime", v.AccessTokenLifetime.String()})

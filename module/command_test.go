@@ -233,8 +233,8 @@ func TestTheAdminAddressIsFoundInTheConfiguration(t *testing.T) {
 func TestNothingSteersTheTerminal(t *testing.T) {
 	address, _ := answering(t, 200, `{"clients":[{"id":"shop","source":"store","name":"a\u001b[2Jb\nforged\tcell","auth_method":"none","grant_types":[],"scopes":["x"]}]}`)
 	e := command(t, "", "client", "list", "--address", address)
-	want := "ID    SOURCE  STATE    GRANT TYPES  SCOPES  NAME\n" +
-		"shop  store   enabled  -            x       a�[2Jb�forged�cell\n"
+	want := "ID    SOURCE  STATE    LAST USED  GRANT TYPES  SCOPES  NAME\n" +
+		"shop  store   enabled  -          -            x       a�[2Jb�forged�cell\n"
 	if e.out != want {
 		t.Errorf("standard output is\n%s, want\n%s", e.out, want)
 	}

@@ -109,7 +109,7 @@ func (a *App) buildEndpoints() error {
 		return err
 	}
 	a.recorder = newRecorder(a.log.Named("audit"), slices.Collect(maps.Keys(a.grantTypes)))
-	a.recorder.events = events
+	a.recorder.events, a.recorder.used = events, a.used
 	words := make([]string, len(a.Scopes))
 	for i, s := range a.Scopes {
 		words[i] = s.Name
@@ -261,6 +261,10 @@ func (a *App) store(ctx context.Context) (*tokenstore.DB, error) {
 	}
 	return a.runtime.db, nil
 }
+
+// used notes that a client was accepted, which only the store can tell: so
+// the app has started.
+func (a *App) used(client string) { a.runtime.usage.touch(client) }
 
 // now is the clock of the store, which never goes back.
 func (a *App) now() time.Time { return a.runtime.db.Now() }

@@ -12,13 +12,14 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// recorder hands events to the counters, the audit log and the Caddy events of
-// one configuration. Changes are also in the store's own ring, where the batch that
+// recorder hands events to the counters, the audit log, the Caddy events and the
+// usage of one configuration. Changes are also in the store's own ring, where the batch that
 // made the change has put them.
 type recorder struct {
-	audit      *zap.Logger     // logger oauth2.audit
-	grantTypes map[string]bool // those that may become labels
-	events     *emitter        // nil: no Caddy events
+	audit      *zap.Logger         // logger oauth2.audit
+	grantTypes map[string]bool     // those that may become labels
+	events     *emitter            // nil: no Caddy events
+	used       func(client string) // nil: nobody wants to know
 	throttle   throttle
 }
 
@@ -32,6 +33,9 @@ func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
 
 // Record implements [authz.Recorder].
 func (r *recorder) Record(_ context.Context, e authz.Event) {
+	if r.used != nil && e.Outcome == authz.Allowed && e.Client != "" && e.Actor != actorAdmin {
+		r.used(e.Client)
+	}
 	switch e.Type {
 	case authz.EventDecision:
 		guardSeconds.Observe(e.Took.Seconds())

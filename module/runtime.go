@@ -32,12 +32,14 @@ const (
 var runtimes = caddy.NewUsagePool()
 
 // runtime is what outlives a configuration: the open store with its cache,
-// epochs and clock, and the loop that maintains it. It holds nothing of a
+// epochs and clock, when clients were last used, and the loops that maintain
+// both. It holds nothing of a
 // configuration but the settings in force.
 type runtime struct {
-	db   *tokenstore.DB
-	stop context.CancelFunc
-	done chan struct{}
+	db    *tokenstore.DB
+	usage *usage
+	stop  context.CancelFunc
+	loops sync.WaitGroup
 
 	mu    sync.Mutex
 	users []*settings
@@ -79,11 +81,9 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	rt := &runtime{db: db, stop: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(rt.done)
-		db.Maintain(ctx)
-	}()
+	rt := &runtime{db: db, usage: newUsage(db), stop: cancel}
+	rt.loops.Go(func() { db.Maintain(ctx) })
+	rt.loops.Go(func() { rt.usage.keep(ctx) })
 	storeLogger().Info("token store is open", slog.String("store", name))
 	return rt, nil
 }
@@ -92,7 +92,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 // that are still on their way get an error, not a panic.
 func (rt *runtime) Destruct() error {
 	rt.stop()
-	<-rt.done
+	rt.loops.Wait()
 	return rt.db.Close()
 }
 
