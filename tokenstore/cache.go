@@ -19,16 +19,36 @@ const DefaultCacheEntries = 200_000
 // MaxCacheEntries bounds the cache: 10^8 entries are some 70 GB.
 const MaxCacheEntries = 100_000_000
 
-// entry is a cached record: the facts, and the epochs captured before they were
-// read. It is immutable.
+// entry is a cached record, or what is known of an anchor: the facts, and the
+// epochs captured before they were read. It is immutable once it is shared.
 type entry struct {
 	key Key
-	// record is a *Record[T].
+	// record is a *Record[T]; nil where only the rest is known.
 	record any
 	// until is the first moment, in milliseconds, at which the record or one of
 	// its anchors has expired; 0 is never.
-	until int64
-	marks []mark
+	until    int64
+	revision Revision
+	marks    []mark
+	room     [usualMarks]mark // so that marks is nothing to allocate and to follow
+}
+
+// usualMarks is how many marks an entry has room for: those of a token and of
+// its anchors, which are store, client, user, session, consent and grant.
+const usualMarks = 7
+
+// newEntry begins an entry with the mark of its own key, captured now.
+func (db *DB) newEntry(key Key) *entry {
+	e := &entry{key: key}
+	e.marks = append(e.room[:0], db.epochs.capture(key))
+	return e
+}
+
+// limit notes that something in the entry has expired at until.
+func (e *entry) limit(until int64) {
+	if until != 0 && (e.until == 0 || until < e.until) {
+		e.until = until
+	}
 }
 
 // cache is a ristretto cache that nobody closes while it is used.

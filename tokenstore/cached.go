@@ -8,14 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
-
-	"golang.org/x/sync/singleflight"
 )
-
-// flightTimeout bounds a load that several requests wait for. It has no
-// request's context: one that gives up must not fail the others.
-const flightTimeout = 10 * time.Second
 
 // Cached answers like [Load], through the cache: exact, not eventual (see
 // epochs). A hit reads no disk, takes no lock and allocates nothing. Concurrent
@@ -76,58 +69,65 @@ func CachedCredential[T any](ctx context.Context, db *DB, digest [32]byte) (*Rec
 // arrived, whoever begins it, so its answer counts whatever it is.
 func miss[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
 	db.counts.misses.Add(1)
-	for late := true; ; late = false {
-		own := false
-		flight := db.flights.DoChan(string(key), func() (any, error) {
-			own = true
-			return fly[T](context.WithoutCancel(ctx), db, key)
-		})
-		var landed singleflight.Result
-		select {
-		case landed = <-flight:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	var before *flight
+	for {
+		f, own := db.flights.join(key, before)
+		late := before == nil
+		before = f
+		if own {
+			fly[T](ctx, db, key, f)
+		} else {
+			select {
+			case <-f.landed:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			if f.abandoned || late && (f.err != nil || !db.valid(f.entry)) {
+				continue
+			}
 		}
-		e, _ := landed.Val.(*entry)
-		if late && !own && (landed.Err != nil || !db.valid(e)) {
-			continue
+		if f.err != nil {
+			return nil, f.err
 		}
-		if landed.Err != nil {
-			return nil, landed.Err
-		}
-		if r, ok := e.record.(*Record[T]); ok {
+		if r, ok := f.entry.record.(*Record[T]); ok {
 			return r, nil
 		}
 		return Load[T](ctx, db, key)
 	}
 }
 
-// fly loads a record and offers it to the cache.
-func fly[T any](ctx context.Context, db *DB, key Key) (e *entry, err error) {
-	// A panic here would not be one request's: it would end the process.
+// fly loads a record, offers it to the cache, and ends the flight.
+func fly[T any](outer context.Context, db *DB, key Key, f *flight) {
+	defer db.flights.land(key, f)
+	// A panic here would not be one request's: others wait.
 	defer func() {
 		if p := recover(); p != nil {
 			db.log.Error("loading a record panicked", slog.Any("panic", p))
-			e, err = nil, fmt.Errorf("%w: loading a record panicked", ErrUnavailable)
+			f.entry, f.err = nil, fmt.Errorf("%w: loading a record panicked", ErrUnavailable)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, flightTimeout)
+	ctx, cancel := context.WithTimeout(outer, flightTimeout)
 	defer cancel()
-	_, e, err = load[T](ctx, db, key)
 	c := db.cache.Load()
+	var known *anchors
+	if c != nil {
+		known = &db.anchors
+	}
+	_, f.entry, f.err = load[T](ctx, db, key, known)
 	switch {
-	case err == nil && c != nil:
-		c.set(db.cacheHash(key), e)
+	case f.err == nil && c != nil:
+		c.set(db.cacheHash(key), f.entry)
 		db.at(stepLoadCached)
-	case errors.Is(err, ErrNotFound) && c != nil:
+	case errors.Is(f.err, ErrNotFound) && c != nil:
 		if hash := db.cacheHash(key); holds(c, hash, key) {
 			c.drop(hash)
 		}
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case outer.Err() != nil && errors.Is(f.err, outer.Err()):
+		f.abandoned = true
+	case ctx.Err() != nil && errors.Is(f.err, ctx.Err()):
 		// The flight's deadline is not the caller's.
-		err = fmt.Errorf("%w: no answer within %s", ErrUnavailable, flightTimeout)
+		f.err = fmt.Errorf("%w: no answer within %s", ErrUnavailable, flightTimeout)
 	}
-	return e, err
 }
 
 // holds says whether the entry under hash is that of key.

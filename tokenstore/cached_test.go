@@ -13,48 +13,56 @@ import (
 )
 
 // Ensure that a thousand requests with one uncached token cost one load, and that
-// one of them that gives up does not fail the others.
+// one of them that gives up goes at once and does not fail the others: if it was
+// the one that loads, another does.
 func TestOneLoadForManyRequests(t *testing.T) {
 	const requests = 1000
-	m := newMemory()
-	db := start(t, m, Options{})
-	f := newFamily(t, db, time.Time{})
-	reading, read := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	m.beforeGet = func(keys []Key) error {
-		if keys[0] == f.key {
-			once.Do(func() { close(reading); <-read })
-		}
-		return nil
-	}
-	before := db.Stats().Loads
+	for name, loads := range map[string]uint64{"the one that loads gives up": 2, "another gives up": 1} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemory()
+			db := start(t, m, Options{})
+			f := newFamily(t, db, time.Time{})
+			reading, read := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			m.beforeGet = func(keys []Key) error {
+				if keys[0] == f.key {
+					once.Do(func() { close(reading); <-read })
+				}
+				return nil
+			}
+			before := db.Stats().Loads
+			ask := func(ctx context.Context) <-chan error {
+				answer := make(chan error, 1)
+				go func() { answer <- errorOf(Cached[token](ctx, db, f.key)) }()
+				return answer
+			}
 
-	first, cancel := context.WithCancel(t.Context())
-	gaveUp := make(chan error)
-	go func() {
-		_, err := Cached[token](first, db, f.key)
-		gaveUp <- err
-	}()
-	<-reading
-	var failed atomic.Int64
-	var wg sync.WaitGroup
-	for range requests - 1 {
-		wg.Go(func() {
-			if _, err := Cached[token](t.Context(), db, f.key); err != nil {
-				failed.Add(1)
+			impatient, cancel := context.WithCancel(t.Context())
+			firstContext := t.Context()
+			if loads == 2 {
+				firstContext = impatient
+			}
+			first := ask(firstContext)
+			<-reading
+			another := ask(impatient)
+			var others []<-chan error
+			for range requests - 2 {
+				others = append(others, ask(t.Context()))
+			}
+			waitFor(t, func() bool { return db.Stats().CacheMisses >= requests })
+			cancel()
+			must(t, <-another, context.Canceled, "one that waits and gives up")
+			close(read)
+			if err := <-first; !errors.Is(err, firstContext.Err()) {
+				t.Errorf("the one that loads: %v", err)
+			}
+			for _, other := range others {
+				must(t, <-other, nil, "one that is patient")
+			}
+			if n := db.Stats().Loads - before; n != loads {
+				t.Errorf("%d loads, want %d", n, loads)
 			}
 		})
-	}
-	waitFor(t, func() bool { return db.Stats().CacheMisses >= requests })
-	cancel()
-	must(t, <-gaveUp, context.Canceled, "the one that gave up")
-	close(read)
-	wg.Wait()
-	if failed.Load() != 0 {
-		t.Errorf("%d of the others failed", failed.Load())
-	}
-	if n := db.Stats().Loads - before; n != 1 {
-		t.Errorf("%d loads", n)
 	}
 }
 

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // Options are the settings of a DB. The zero value lacks only SealKeys.
@@ -51,7 +49,8 @@ type DB struct {
 	epochs  *epochs
 	cacheMu sync.Mutex // serialises changes of the pointer; readers need none
 	cache   atomic.Pointer[cache]
-	flights singleflight.Group
+	anchors anchors
+	flights flights
 
 	audit   auditHeads
 	counts  counters
@@ -68,15 +67,18 @@ type step string
 
 // The points at which tests pause.
 const (
-	stepLoadRead     step = "load: anchors learnt, epochs not yet captured"
-	stepLoadCaptured step = "load: epochs captured, record not yet read again"
-	stepLoadVerified step = "load: verified, not yet offered to the cache"
-	stepLoadCached   step = "load: offered to the cache"
-	stepHitFound     step = "hit: found, not yet judged"
-	stepCommitReady  step = "commit: encoded, not yet applied"
-	stepCommitDone   step = "commit: applied, epochs not yet raised"
-	stepCommitRaised step = "commit: epochs raised, not yet answered"
-	stepResealed     step = "reseal: a transaction done"
+	stepLoadBegun       step = "load: own epoch captured, record not yet read"
+	stepLoadRead        step = "load: anchors learnt, their epochs not yet captured"
+	stepLoadKnown       step = "load: an anchor known, its epoch not yet taken over"
+	stepLoadCaptured    step = "load: their epochs captured, anchors not yet read"
+	stepLoadCapturedAll step = "load: all epochs captured, not yet read in one snapshot"
+	stepLoadVerified    step = "load: verified, not yet offered to the cache"
+	stepLoadCached      step = "load: offered to the cache"
+	stepHitFound        step = "hit: found, not yet judged"
+	stepCommitReady     step = "commit: encoded, not yet applied"
+	stepCommitDone      step = "commit: applied, epochs not yet raised"
+	stepCommitRaised    step = "commit: epochs raised, not yet answered"
+	stepResealed        step = "reseal: a transaction done"
 )
 
 // at is called at each such point.

@@ -22,13 +22,14 @@ const loadTries = 4
 // it is absent or expired, or one of its anchors is absent, expired or at another
 // generation; ErrDamaged; ErrUnavailable; the context's.
 func Load[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
-	r, _, err := load[T](ctx, db, key)
+	r, _, err := load[T](ctx, db, key, nil)
 	return r, err
 }
 
-// load reads and decodes a record, with what the cache needs of it.
-func load[T any](ctx context.Context, db *DB, key Key) (*Record[T], *entry, error) {
-	f, e, err := db.verify(ctx, key)
+// load reads and decodes a record, with what the cache needs of it. known, which
+// may be nil, is what is known of anchors.
+func load[T any](ctx context.Context, db *DB, key Key, known *anchors) (*Record[T], *entry, error) {
+	f, e, err := db.verify(ctx, key, known)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,29 +42,92 @@ func load[T any](ctx context.Context, db *DB, key Key) (*Record[T], *entry, erro
 	return r, e, nil
 }
 
-// verify reads a record and its anchors and says whether it is valid. The epochs
-// in the entry were captured before the reads that it rests on.
-func (db *DB) verify(ctx context.Context, key Key) (facts, *entry, error) {
+// verify reads a record and its anchors and says whether it is valid. Each epoch
+// in the entry was captured before the read that it vouches for: see epochs.
+func (db *DB) verify(ctx context.Context, key Key, known *anchors) (facts, *entry, error) {
 	db.counts.loads.Add(1)
+	e := db.newEntry(key)
+	db.at(stepLoadBegun)
 	items, err := db.get(ctx, key)
 	if err != nil {
 		return facts{}, nil, err
 	}
-	for range loadTries {
-		f, err := db.decode(items[0])
-		if err != nil {
-			return facts{}, nil, err
-		}
-		db.at(stepLoadRead)
-		marks := db.epochs.capture(f)
-		db.at(stepLoadCaptured)
+	f, err := db.decode(items[0])
+	if err != nil {
+		return facts{}, nil, err
+	}
+	db.at(stepLoadRead)
+	confirmed, err := db.confirm(ctx, f, e, known)
+	if err != nil {
+		return facts{}, nil, err
+	}
+	if !confirmed {
+		return db.verifyAtOnce(ctx, key, f)
+	}
+	db.at(stepLoadVerified)
+	return f, e, nil
+}
 
+// confirm completes e, which begins with the mark of f's key, by f's anchors. It
+// may say yes; for a no there are too many reasons, some of which are none.
+func (db *DB) confirm(ctx context.Context, f facts, e *entry, known *anchors) (bool, error) {
+	e.revision = f.revision
+	e.limit(f.expires)
+	var room [usualMarks]Generation
+	unknown := room[:0]
+	var captured [usualMarks]mark
+	marks := captured[:0]
+	for _, g := range f.anchors {
+		if a := known.get(db, g.Key); a != nil && a.revision == g.Revision {
+			db.at(stepLoadKnown)
+			e.marks = append(e.marks, a.marks...)
+			e.limit(a.until)
+			continue
+		}
+		m := db.epochs.capture(g.Key)
+		e.marks = append(e.marks, m)
+		marks = append(marks, m)
+		unknown = append(unknown, g)
+	}
+	db.at(stepLoadCaptured)
+	if len(unknown) > 0 {
+		keys := make([]Key, len(unknown))
+		for i, g := range unknown {
+			keys[i] = g.Key
+		}
+		items, err := db.get(ctx, keys...)
+		if err != nil {
+			return false, err
+		}
+		for i, g := range unknown {
+			if items[i].Revision != g.Revision {
+				return false, nil
+			}
+			a, err := db.decode(items[i])
+			if err != nil {
+				return false, err
+			}
+			e.limit(a.expires)
+			known.put(a, marks[i])
+		}
+	}
+	return e.until == 0 || db.clock.millis() < e.until, nil
+}
+
+// verifyAtOnce is verify in one snapshot of the record and its anchors, which f,
+// read before, has named.
+func (db *DB) verifyAtOnce(ctx context.Context, key Key, f facts) (facts, *entry, error) {
+	for range loadTries {
+		e := db.newEntry(key)
 		keys := make([]Key, 1, 1+len(f.anchors))
 		keys[0] = key
 		for _, g := range f.anchors {
+			e.marks = append(e.marks, db.epochs.capture(g.Key))
 			keys = append(keys, g.Key)
 		}
-		if items, err = db.get(ctx, keys...); err != nil {
+		db.at(stepLoadCapturedAll)
+		items, err := db.get(ctx, keys...)
+		if err != nil {
 			return facts{}, nil, err
 		}
 		if items[0].Revision != f.revision {
@@ -72,16 +136,17 @@ func (db *DB) verify(ctx context.Context, key Key) (facts, *entry, error) {
 				return facts{}, nil, err
 			}
 			if !sameKeys(again.anchors, f.anchors) {
+				f = again
 				continue // the captured epochs are not those of its anchors
 			}
 			f = again
 		}
-		until, err := db.judge(f, items[1:])
-		if err != nil {
+		e.revision = f.revision
+		if e.until, err = db.judge(f, items[1:]); err != nil {
 			return facts{}, nil, err
 		}
 		db.at(stepLoadVerified)
-		return f, &entry{key: key, until: until, marks: marks}, nil
+		return f, e, nil
 	}
 	return facts{}, nil, fmt.Errorf("%w: a record changes faster than it can be read", ErrUnavailable)
 }

@@ -32,22 +32,23 @@ func newAuthenticator(secret []byte) *authenticator {
 	}
 }
 
-// macState is an HMAC with room for what is built around it.
+// macState is an HMAC with room for what it is fed with and gives.
 type macState struct {
 	hash.Hash
-	buf [sha256.Size]byte
+	head []byte
+	out  [sha256.Size]byte
 }
 
 // sum is the HMAC over name and data, each told apart from the other by the
 // length before name.
 func (m *macState) sum(name string, data []byte) [sha256.Size]byte {
 	m.Reset()
-	binary.BigEndian.PutUint64(m.buf[:8], uint64(len(name)))
-	m.Write(m.buf[:8])
-	m.Write([]byte(name))
+	m.head = binary.BigEndian.AppendUint64(m.head[:0], uint64(len(name)))
+	m.head = append(m.head, name...)
+	m.Write(m.head)
 	m.Write(data)
-	m.Sum(m.buf[:0])
-	return m.buf
+	m.Sum(m.out[:0])
+	return m.out
 }
 
 // tag is the MAC of a record. The key holds realm, kind and id, so that a record

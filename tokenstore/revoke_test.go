@@ -59,30 +59,66 @@ func TestRevokedIsRefused(t *testing.T) {
 	}
 }
 
+// loadSteps are the steps of a load that ends well.
+var loadSteps = []step{stepLoadBegun, stepLoadRead, stepLoadCaptured, stepLoadVerified, stepLoadCached}
+
+// known makes what f shares with other credentials known from an earlier load:
+// its anchors but for the grant.
+func known(t testing.TB, db *DB, f family) {
+	t.Helper()
+	gens, err := db.Generations(t.Context(), f.anchors[:5]...)
+	must(t, err, nil, "the generations")
+	other := CredentialKey([32]byte(rand32()))
+	c := db.NewChange()
+	c.Create(other, token{Scope: "orders:read"}, time.Time{}, gens...)
+	_, err = db.Commit(t.Context(), c)
+	must(t, err, nil, "minting another")
+	must(t, cached(t, db, other), nil, "the other")
+	for _, anchor := range f.anchors[:5] {
+		if db.anchors.get(db, anchor) == nil {
+			t.Fatalf("%s is not known", anchor.Kind())
+		}
+	}
+}
+
 // Ensure that a revocation acknowledged at any step of a load leaves nothing in
-// the cache that counts: not even when the loaded facts get there afterwards.
+// the cache that counts: not even when the loaded facts get there afterwards, and
+// not when the anchors were known from an earlier load.
 func TestRevokeAtEachStepOfLoad(t *testing.T) {
-	for _, at := range []step{stepLoadRead, stepLoadCaptured, stepLoadVerified, stepLoadCached} {
-		t.Run(string(at), func(t *testing.T) {
-			db := start(t, newMemory(), Options{})
-			for name := range endings(newFamily(t, db, time.Time{})) {
-				f := newFamily(t, db, time.Time{})
-				once(db, at, func() {
-					c := db.NewChange()
-					endings(f)[name](c)
-					if _, err := db.Commit(context.WithoutCancel(t.Context()), c); err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
-				})
-				// This request came before the acknowledgement; it may pass.
-				if err := cached(t, db, f.key); err != nil && !errors.Is(err, ErrNotFound) {
-					t.Fatalf("%s: %v", name, err)
-				}
-				db.step = nil
-				settle(db)
-				must(t, cached(t, db, f.key), ErrNotFound, name+", then the next request")
+	for _, at := range append(loadSteps, stepLoadKnown) {
+		for _, knows := range []bool{false, true} {
+			if at == stepLoadKnown && !knows {
+				continue
 			}
-		})
+			t.Run(fmt.Sprintf("%s, anchors known: %v", at, knows), func(t *testing.T) {
+				db := start(t, newMemory(), Options{})
+				for name := range endings(newFamily(t, db, time.Time{})) {
+					f := newFamily(t, db, time.Time{})
+					if knows {
+						known(t, db, f)
+					}
+					reached := false
+					once(db, at, func() {
+						reached = true
+						c := db.NewChange()
+						endings(f)[name](c)
+						if _, err := db.Commit(context.WithoutCancel(t.Context()), c); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					})
+					// This request came before the acknowledgement; it may pass.
+					if err := cached(t, db, f.key); err != nil && !errors.Is(err, ErrNotFound) {
+						t.Fatalf("%s: %v", name, err)
+					}
+					db.step = nil
+					if !reached {
+						t.Fatalf("%s: the step was not reached", name)
+					}
+					settle(db)
+					must(t, cached(t, db, f.key), ErrNotFound, name+", then the next request")
+				}
+			})
+		}
 	}
 }
 
@@ -90,27 +126,93 @@ func TestRevokeAtEachStepOfLoad(t *testing.T) {
 // revocation between a read's snapshot and its answer must make it worthless.
 func TestRevokeWhileReading(t *testing.T) {
 	for _, read := range []int{1, 2} {
-		t.Run(fmt.Sprintf("read %d", read), func(t *testing.T) {
-			m := newMemory()
-			db := start(t, m, Options{})
-			for _, which := range []int{0, 1, 2, 3, 4, 5} {
-				f := newFamily(t, db, time.Time{})
-				n := 0
-				m.afterGet = func(keys []Key) {
-					if keys[0] == f.key {
+		for _, knows := range []bool{false, true} {
+			t.Run(fmt.Sprintf("read %d, anchors known: %v", read, knows), func(t *testing.T) {
+				m := newMemory()
+				db := start(t, m, Options{})
+				for name := range endings(newFamily(t, db, time.Time{})) {
+					f := newFamily(t, db, time.Time{})
+					if knows {
+						known(t, db, f)
+					}
+					n := 0
+					m.afterGet = func([]Key) {
 						if n++; n == read {
-							revoke(t, db, f.anchors[which])
+							c := db.NewChange()
+							endings(f)[name](c)
+							if _, err := db.Commit(t.Context(), c); err != nil {
+								t.Errorf("%s: %v", name, err)
+							}
 						}
 					}
+					if err := cached(t, db, f.key); err != nil && !errors.Is(err, ErrNotFound) {
+						t.Fatal(err)
+					}
+					m.afterGet = nil
+					if n < read {
+						t.Fatalf("%d reads", n)
+					}
+					settle(db)
+					must(t, cached(t, db, f.key), ErrNotFound, name)
 				}
-				if err := cached(t, db, f.key); err != nil && !errors.Is(err, ErrNotFound) {
-					t.Fatal(err)
-				}
-				m.afterGet = nil
-				settle(db)
-				must(t, cached(t, db, f.key), ErrNotFound, f.anchors[which].Kind().String())
+			})
+		}
+	}
+}
+
+// Ensure that what is known of an anchor from an earlier load refuses nobody: it
+// may be behind a revocation that is committed but not yet answered, while a
+// token was minted below the new generation already. At every step.
+func TestKnownAnchorsRefuseNobody(t *testing.T) {
+	db := start(t, newMemory(), Options{})
+	for _, i := range []int{0, 1, 2} { // those that live on
+		f := newFamily(t, db, time.Time{})
+		known(t, db, f)
+		once(db, stepCommitDone, func() {
+			gens, err := db.Generations(t.Context(), f.anchors[:3]...)
+			must(t, err, nil, "the new generations")
+			key := CredentialKey([32]byte(rand32()))
+			c := db.NewChange()
+			c.Create(key, token{Scope: "orders:read"}, time.Time{}, gens...)
+			_, err = db.Commit(t.Context(), c)
+			must(t, err, nil, "minting below them")
+			if db.anchors.get(db, f.anchors[i]) == nil {
+				t.Error("nothing is known that could be behind")
 			}
+			must(t, cached(t, db, key), nil, "the new token below "+f.anchors[i].Kind().String())
 		})
+		revoke(t, db, f.anchors[i])
+		db.step = nil
+	}
+}
+
+// Ensure that a record that is replaced together with its anchor is valid all the
+// while, also for who reads the one before and the other after.
+func TestReplacedTogetherWithItsAnchor(t *testing.T) {
+	db := start(t, newMemory(), Options{})
+	for _, at := range []step{stepLoadBegun, stepLoadRead, stepLoadCaptured, stepLoadCapturedAll, stepLoadVerified} {
+		f := newFamily(t, db, time.Time{})
+		replace := func() {
+			r, err := Load[token](t.Context(), db, f.key)
+			must(t, err, nil, "loading")
+			c := db.NewChange()
+			c.Revoke(f.anchors[2])
+			c.Replace(f.key, r.Revision, r.Value, time.Time{}, SameChange(f.anchors[2]))
+			_, err = db.Commit(t.Context(), c)
+			must(t, err, nil, "replacing")
+		}
+		if at == stepLoadCapturedAll { // is reached by who meets a replacement before
+			once(db, stepLoadRead, func() {
+				db.step = nil
+				replace()
+				once(db, stepLoadCapturedAll, replace)
+			})
+		} else {
+			once(db, at, replace)
+		}
+		must(t, cached(t, db, f.key), nil, string(at))
+		db.step = nil
+		must(t, cached(t, db, f.key), nil, string(at)+", then the next request")
 	}
 }
 

@@ -59,6 +59,7 @@ type world struct {
 	events   *events
 	registry *client.Registry
 	verifier token.Verifier
+	server   *endpoint.Server
 	url      string
 	http     *http.Client
 }
@@ -170,6 +171,7 @@ func newWorld(t testing.TB, change ...func(*endpoint.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.server = server
 	// The handler below is what the module does with what the server returns.
 	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		err := server.ServeHTTP(rw, r, func(rw http.ResponseWriter, _ *http.Request) error {

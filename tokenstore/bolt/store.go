@@ -74,25 +74,9 @@ func (s *Store) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.I
 	items := make([]tokenstore.Item, len(keys))
 	var newest tokenstore.Revision
 	absent := false
-	snapshot, err := s.view(ctx, func(tx *bbolt.Tx) error {
-		records := tx.Bucket(bucketRecords)
-		for i, key := range keys {
-			k := []byte(key)
-			raw := records.Get(k)
-			if raw == nil {
-				items[i] = tokenstore.Item{Key: key}
-				absent = true
-				continue
-			}
-			item, err := itemOf(k, raw)
-			if err != nil {
-				return err
-			}
-			item.Key = key
-			items[i] = item
-			newest = max(newest, item.Revision)
-		}
-		return nil
+	snapshot, err := s.view(ctx, func(tx *bbolt.Tx) (err error) {
+		newest, absent, err = read(tx, keys, items)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +91,33 @@ func (s *Store) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.I
 		return nil, err
 	}
 	return items, nil
+}
+
+// read fills items, says what is the highest revision among them, and whether
+// there is one that is absent.
+func read(tx *bbolt.Tx, keys []tokenstore.Key, items []tokenstore.Item) (newest tokenstore.Revision, absent bool, err error) {
+	cursor := tx.Bucket(bucketRecords).Cursor()
+	longest := 0
+	for _, key := range keys {
+		longest = max(longest, len(key))
+	}
+	wanted := make([]byte, 0, longest)
+	for i, key := range keys {
+		wanted = append(wanted[:0], key...)
+		found, raw := cursor.Seek(wanted)
+		if !bytes.Equal(found, wanted) || raw == nil {
+			items[i] = tokenstore.Item{Key: key}
+			absent = true
+			continue
+		}
+		rev, value, err := unseal(wanted, raw)
+		if err != nil {
+			return 0, false, err
+		}
+		items[i] = tokenstore.Item{Key: key, Value: bytes.Clone(value), Revision: rev}
+		newest = max(newest, rev)
+	}
+	return newest, absent, nil
 }
 
 // Range implements [tokenstore.Store].
