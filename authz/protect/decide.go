@@ -147,7 +147,7 @@ func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.E
 	if !allowed.Contains(p.Scopes) {
 		p.Scopes = p.Scopes.Intersect(allowed)
 	}
-	if !row.Requirement.MetBy(p.Scopes, allowed) {
+	if !row.Requirement.MetBy(p.Scopes) {
 		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))
 	}
 	return nil
