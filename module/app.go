@@ -75,8 +75,8 @@ type App struct {
 	// 6749 §5.2). Default: a built-in page for each code.
 	ErrorURIs map[string]string `json:"error_uris,omitempty"`
 
-	// Accept http URLs that are not loopback addresses. Everybody on the way can
-	// then read and use the tokens.
+	// Accept plain http beyond loopback, as issuer and at guarded sites. Everybody
+	// on the way can then read and use the tokens. Default: false.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
 	ctx        caddy.Context

@@ -141,6 +141,9 @@ func (p *Protect) start(sites []string) error {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	p.sites = sites
+	if err := p.refuseExposed(); err != nil {
+		return fmt.Errorf("oauth2_protect: %w", err)
+	}
 	p.guard.Store(guard)
 	return nil
 }

@@ -182,6 +182,7 @@ func TestConfigurationsThatFailOpenAreRefused(t *testing.T) {
 		"an issuer by template":  in("issuer http://localhost:{$PORT}", "issuer http://{http.request.host}"),
 		"an issuer with query":   in("issuer http://localhost:{$PORT}", "issuer http://localhost:{$PORT}?x"),
 		"plain http":             in("issuer http://localhost:{$PORT}", "issuer http://auth.example.com"),
+		"a site of plain http":   strings.Replace(site("oauth2_protect user"), "wrong.localhost", "api.example.com", 1),
 		"two clients of one id":  in("client reporter", "client shop"),
 		"a bad seal key":         in("issuer ", "seal_key too-short\n\t\tissuer "),
 		"a missing seal key":     in("issuer ", "seal_key {file./no/such/key}\n\t\tissuer "),
