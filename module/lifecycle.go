@@ -228,8 +228,12 @@ func (a *App) startGuards() error {
 
 // Stop is called when another configuration has come to serve, or at the end
 // of the process. Requests may still be on their way, here and through other
-// apps, and they need the store: only Cleanup lets go of it.
+// apps, and they need the store: only Cleanup lets go of it. But they are judged
+// by the clients of the configuration that serves now.
 func (a *App) Stop() error {
+	if next, err := servingApp(); err == nil && next != a {
+		a.registry.Retire(next.registry)
+	}
 	if a.runtime == nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -26,6 +27,7 @@ const noSuchID = "?"
 type Registry struct {
 	configured map[string]*Client
 	store      func(context.Context) (*tokenstore.DB, error)
+	successor  atomic.Pointer[Registry] // nil while r is that of the serving configuration
 }
 
 // NewRegistry returns a registry of the clients of a configuration and, beside
@@ -53,6 +55,11 @@ func (r *Registry) Client(ctx context.Context, id string) (*Client, error) {
 	f, err := r.find(ctx, id)
 	return f.client, err
 }
+
+// Retire makes r find what its successor finds. Requests outlive the
+// configuration that they came under, as slowly as their client likes; a client
+// or secret that the serving one no longer names must not live on with them.
+func (r *Registry) Retire(successor *Registry) { r.successor.Store(successor) }
 
 // Configured reports whether the configuration has a client of that id, so that
 // it can be changed there only.
@@ -95,6 +102,9 @@ func (f found) secrets() []Secret {
 }
 
 func (r *Registry) find(ctx context.Context, id string) (found, error) {
+	for s := r.successor.Load(); s != nil; s = r.successor.Load() {
+		r = s
+	}
 	if c := r.configured[id]; c != nil {
 		if c.Disabled {
 			return found{}, ErrNotFound

@@ -353,3 +353,22 @@ func TestList(t *testing.T) {
 		t.Errorf("%v", ids)
 	}
 }
+
+// Ensure that who still holds the registry of an older configuration, even of the
+// one before that, finds the clients and secrets of the serving one only.
+func TestRetiredRegistryFindsWhatItsSuccessorFinds(t *testing.T) {
+	w := newWorld(t, build(t, declared(nil)), build(t, declared(func(d *Declaration) { d.ID = "gone" })))
+	between, serving := newWorld(t, build(t, declared(nil))), newWorld(t, build(t, declared(func(d *Declaration) { d.Secret = []string{strong + "2"} })))
+	w.registry.Retire(between.registry)
+	between.registry.Retire(serving.registry)
+
+	if _, err := w.registry.Client(t.Context(), "gone"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a client that was removed: %v", err)
+	}
+	if _, err := authenticate(t.Context(), w.registry, basic("job", strong), nil, constantTime); !errors.Is(err, authz.ErrInvalidClient) {
+		t.Errorf("a secret that was replaced: %v", err)
+	}
+	if _, err := authenticate(t.Context(), w.registry, basic("job", strong+"2"), nil, constantTime); err != nil {
+		t.Errorf("the new secret: %v", err)
+	}
+}

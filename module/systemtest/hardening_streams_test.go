@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,4 +64,27 @@ func webSocket(r *http.Request, conn net.Conn, in *bufio.Reader) bool {
 	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
 	_, _ = io.Copy(conn, in)
 	return false
+}
+
+// Ensure that a token request which began before a reload, and is sent as slowly
+// as its client likes, gets nothing for a secret that the reload has replaced.
+func TestSlowTokenRequestDoesNotOutliveItsSecret(t *testing.T) {
+	g, _ := startGuarded(t)
+	body := "grant_type=client_credentials"
+	conn := g.dial()
+	if err := conn.send(g.head("POST", "localhost", "/oauth/token", body, formType, "Expect: 100-continue",
+		"Authorization: Basic "+basic("shop", shopSecret))); err != nil {
+		t.Fatal(err)
+	}
+	// The endpoint reads the body: the old configuration has the request.
+	if resp, err := conn.response(); err != nil || resp.StatusCode != http.StatusContinue {
+		t.Fatalf("%v %v", resp, err)
+	}
+	g.mustReload(strings.Replace(guarded, shopSecret, "new-"+shopSecret, 1))
+	if err := conn.send(body); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := conn.response(); err == nil && resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the secret of before the reload: %s", resp.Status)
+	}
 }
