@@ -86,6 +86,9 @@ func (r *appReader) check() error {
 		if err := r.app.ValidateClient(c); err != nil {
 			return r.clientsAt[i].WrapErr(err)
 		}
+		if err := digestLiterals(&r.app.Clients[i]); err != nil {
+			return r.clientsAt[i].WrapErr(err)
+		}
 	}
 	return nil
 }

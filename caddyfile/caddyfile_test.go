@@ -5,8 +5,10 @@ package caddyfile_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +77,36 @@ func adapt(t *testing.T, input string) string {
 		t.Fatal(err)
 	}
 	return indented.String()
+}
+
+// Ensure that a secret in the Caddyfile is not in the JSON, which Caddy keeps and
+// hands out, and that a placeholder, which is none, is.
+func TestAdaptedConfigurationHoldsNoLiteralSecret(t *testing.T) {
+	const literal, old = "a-secret-that-stands-in-the-caddyfile", "an-older-one-that-comes-by-environment"
+	t.Setenv("OLD_SECRET", old)
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
+		oauth2 {
+			issuer https://auth.example.com
+			client shop {
+				secret `+literal+` {$OLD_SECRET}
+			}
+			client job {
+				secret {file./run/secrets/job}
+			}
+		}
+	}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{literal, old} {
+		digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(secret)))
+		if text := string(adapted); strings.Contains(text, secret) || !strings.Contains(text, digest) {
+			t.Errorf("the secret, or not its digest, is in %s", text)
+		}
+	}
+	if !strings.Contains(string(adapted), "{file./run/secrets/job}") {
+		t.Errorf("the placeholder is not in %s", adapted)
+	}
 }
 
 // Ensure that the Caddyfiles of the examples adapt, and that `caddy fmt`

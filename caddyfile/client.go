@@ -5,6 +5,7 @@ package caddyfile
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -67,5 +68,26 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	c.AccessTokenLifetime = client.Duration(lasts)
 	r.app.Clients = append(r.app.Clients, c)
 	r.clientsAt = append(r.clientsAt, start)
+	return nil
+}
+
+// digestLiterals puts digests in the place of secrets that stand in the Caddyfile
+// itself, or came into it from {$NAME}. Caddy hands out the JSON that is made of it
+// (`caddy adapt`, /config/ of its admin endpoint) and keeps it in a file.
+// Placeholders stay: they only name where the secret is.
+func digestLiterals(c *client.Declaration) error {
+	var named []string
+	for _, secret := range c.Secret {
+		if strings.Contains(secret, "{") {
+			named = append(named, secret)
+			continue
+		}
+		digest, err := client.DigestSecret(secret, c.WeakSecret)
+		if err != nil {
+			return err
+		}
+		c.SecretHash = append(c.SecretHash, client.FormatSecretHash(digest))
+	}
+	c.Secret = named
 	return nil
 }
