@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 )
 
 // anyAddress is the site of a guard that requests to any host reach.
@@ -45,9 +47,20 @@ func postExplain(r *adminRequest) (any, error) {
 		if len(p.sites) == 0 && p.Resource == "" {
 			site = anyAddress
 		}
-		answer.Sites = append(answer.Sites, siteExplanation{Site: site, Explanation: p.guard.Load().Explain(order.Method, target)})
+		answer.Sites = append(answer.Sites, siteExplanation{Site: site, Explanation: r.app.explain(p, order.Method, target)})
 	}
 	return answer, nil
+}
+
+// explain says what becomes of a request at the sites of a guard. Where the
+// endpoints are at the same site, they come first.
+func (a *App) explain(p *Protect, method, target string) protect.Explanation {
+	u, err := url.ParseRequestURI(target)
+	atServer := func(site string) bool { return a.served[site] }
+	if err == nil && a.endpoints.Serves(u.Path) && slices.ContainsFunc(p.sites, atServer) {
+		return protect.Explanation{Verdict: "answered by oauth2_server, ahead of the guard"}
+	}
+	return p.guard.Load().Explain(method, target)
 }
 
 // guardsAt returns the guards of the site at an origin; or those of its host,

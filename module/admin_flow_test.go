@@ -346,6 +346,27 @@ func TestExplainNamesSiteRowAndRequirement(t *testing.T) {
 	o.fails(exitRefused, "in capitals", "", "explain", "get", "https://api.example.com/orders/7")
 }
 
+// Ensure that explain knows that the endpoints come before a guard of the same
+// site, and that a guard elsewhere has nothing of them.
+func TestExplainKnowsTheEndpoints(t *testing.T) {
+	both := strings.Replace(adminConfig(t.TempDir()), `"handle": [{`, `"handle": [{"handler": "oauth2_server"}, {`, 1)
+	for config, verdict := range map[string]string{
+		both:                     "answered by oauth2_server, ahead of the guard",
+		adminConfig(t.TempDir()): "refused: no row matches",
+	} {
+		runCaddy(t, config)
+		o := operator{t, adminEndpoint(t)}
+		for _, path := range []string{"/oauth/token?x=1", "/oauth/errors/invalid_client", "/.well-known/oauth-authorization-server"} {
+			if got := o.does("", "explain", "POST", "https://api.example.com"+path); !strings.Contains(got, verdict) {
+				t.Errorf("%s is explained as\n%s\nwant %s", path, got, verdict)
+			}
+		}
+		if got := o.does("", "explain", "GET", "https://api.example.com/orders/7"); !strings.Contains(got, "needs a token") {
+			t.Errorf("a guarded path is explained as\n%s", got)
+		}
+	}
+}
+
 // Ensure that keys are listed by fingerprint, never shown, and rotated.
 func TestKeysAreListedAndRotated(t *testing.T) {
 	o := newOperator(t)

@@ -91,10 +91,12 @@ type App struct {
 	endpoints  *endpoint.Server
 	recorder   *recorder
 
-	// guards are the configuration's, in no order; resources what they guard.
-	// Both are complete once the gate is open.
+	// guards are the configuration's, in no order; resources what they guard;
+	// served the sites where the endpoints are, unless there are no guards. All
+	// are complete once the gate is open.
 	guards    []*Protect
 	resources map[string]bool
+	served    map[string]bool
 
 	// What Start has taken, and Cleanup lets go of. identity is empty when there
 	// is nothing to let go of.

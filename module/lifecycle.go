@@ -215,6 +215,15 @@ func (a *App) startGuards() error {
 		return err
 	}
 	found := sites(app.(*caddyhttp.App))
+	a.served = map[string]bool{}
+	for handler, addresses := range found {
+		if _, ok := handler.(*Server); !ok {
+			continue
+		}
+		for _, address := range addresses {
+			a.served[address] = true
+		}
+	}
 	for _, guard := range a.guards {
 		if err := guard.start(found[guard]); err != nil {
 			return err

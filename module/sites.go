@@ -13,11 +13,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// sites finds out which sites lead to which guard: the default identities of
-// the resources behind it. The http app must be provisioned. A guard that is
-// reached by any host, or by a wildcard, has no site for that.
-func sites(app *caddyhttp.App) map[*Protect][]string {
-	found := map[*Protect][]string{}
+// sites finds out which sites lead to which handler of ours. Those of a guard
+// are the default identities of the resources behind it. The http app must be
+// provisioned. A handler that is reached by any host, or by a wildcard, has no
+// site for that.
+func sites(app *caddyhttp.App) map[caddyhttp.MiddlewareHandler][]string {
+	found := map[caddyhttp.MiddlewareHandler][]string{}
 	for _, server := range app.Servers {
 		w := walk{server: server, found: found}
 		w.origins(app)
@@ -26,9 +27,9 @@ func sites(app *caddyhttp.App) map[*Protect][]string {
 			w.routes(server.Errors.Routes, nil)
 		}
 	}
-	for guard := range found {
-		slices.Sort(found[guard])
-		found[guard] = slices.Compact(found[guard])
+	for handler := range found {
+		slices.Sort(found[handler])
+		found[handler] = slices.Compact(found[handler])
 	}
 	return found
 }
@@ -38,7 +39,7 @@ type walk struct {
 	server   *caddyhttp.Server
 	scheme   string
 	ports    []string // as suffixes of a host: "" or ":8443"
-	found    map[*Protect][]string
+	found    map[caddyhttp.MiddlewareHandler][]string
 	invoking []string // named routes on the way, against a route that invokes itself
 }
 
@@ -91,7 +92,7 @@ func (w *walk) route(route caddyhttp.Route, hosts []string) {
 	hosts = narrow(route.MatcherSets, hosts)
 	for _, handler := range route.Handlers {
 		switch handler := handler.(type) {
-		case *Protect:
+		case *Protect, *Server:
 			w.reached(handler, hosts)
 		case *caddyhttp.Subroute:
 			w.routes(handler.Routes, hosts)
@@ -110,9 +111,9 @@ func (w *walk) route(route caddyhttp.Route, hosts []string) {
 	}
 }
 
-// reached notes that requests for hosts reach a guard.
-func (w *walk) reached(guard *Protect, hosts []string) {
-	known := w.found[guard]
+// reached notes that requests for hosts reach a handler.
+func (w *walk) reached(handler caddyhttp.MiddlewareHandler, hosts []string) {
+	known := w.found[handler]
 	for _, host := range hosts {
 		if strings.ContainsAny(host, "*{") {
 			continue // no name of one site
@@ -124,7 +125,7 @@ func (w *walk) reached(guard *Protect, hosts []string) {
 			known = append(known, w.scheme+host+port)
 		}
 	}
-	w.found[guard] = known
+	w.found[handler] = known
 }
 
 // narrow returns the hosts for which one of the matcher sets can match, out of

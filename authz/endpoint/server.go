@@ -172,10 +172,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(htt
 	if serve := s.routes[r.URL.Path]; serve != nil {
 		return serve(w, r)
 	}
-	if code, ok := strings.CutPrefix(r.URL.Path, s.config.Prefix+"/errors/"); ok {
+	if code, ok := s.errorPage(r.URL.Path); ok {
 		return s.serveErrorPage(w, r, code)
 	}
 	return next(w, r)
+}
+
+// errorPage returns the code that the page at a path explains.
+func (s *Server) errorPage(path string) (code string, ok bool) {
+	return strings.CutPrefix(path, s.config.Prefix+"/errors/")
+}
+
+// Serves reports whether a path is one of the server's own.
+func (s *Server) Serves(path string) bool {
+	_, ok := s.errorPage(path)
+	return ok || s.routes[path] != nil
 }
 
 // ErrorURI returns the page that explains an error code.
