@@ -44,3 +44,11 @@ func (a *anchors) put(f facts, m mark) {
 	e.marks = append(e.room[:0], m)
 	a.slot(m).Store(e)
 }
+
+// known is what is known of anchors: nothing while the cache is off.
+func (db *DB) known() *anchors {
+	if db.cache.Load() == nil {
+		return nil
+	}
+	return &db.anchors
+}

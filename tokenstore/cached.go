@@ -109,11 +109,7 @@ func fly[T any](outer context.Context, db *DB, key Key, f *flight) {
 	ctx, cancel := context.WithTimeout(outer, flightTimeout)
 	defer cancel()
 	c := db.cache.Load()
-	var known *anchors
-	if c != nil {
-		known = &db.anchors
-	}
-	_, f.entry, f.err = load[T](ctx, db, key, known)
+	_, f.entry, f.err = load[T](ctx, db, key, db.known())
 	switch {
 	case f.err == nil && c != nil:
 		c.set(db.cacheHash(key), f.entry)

@@ -199,11 +199,15 @@ func (db *DB) judge(f facts, anchors []Item) (until int64, err error) {
 // snapshot. ErrNotFound when one is absent or has expired: then nothing may be
 // minted below it.
 func (db *DB) Generations(ctx context.Context, anchors ...Key) ([]Generation, error) {
+	marks := make([]mark, len(anchors))
+	for i, key := range anchors {
+		marks[i] = db.epochs.capture(key)
+	}
 	items, err := db.get(ctx, anchors...)
 	if err != nil {
 		return nil, err
 	}
-	now := db.clock.millis()
+	now, known := db.clock.millis(), db.known()
 	gens := make([]Generation, len(items))
 	for i, item := range items {
 		f, err := db.decode(item)
@@ -214,6 +218,24 @@ func (db *DB) Generations(ctx context.Context, anchors ...Key) ([]Generation, er
 			return nil, ErrNotFound
 		}
 		gens[i] = Generation{Key: anchors[i], Revision: item.Revision}
+		known.put(f, marks[i])
+	}
+	return gens, nil
+}
+
+// KnownGenerations is Generations without a read where all of them are known
+// from before. They may then be behind a revocation that is committed but not yet
+// answered. Nothing is minted on the strength of those: Commit answers
+// ErrConflict, and who then asks for Generations gets the present ones.
+func (db *DB) KnownGenerations(ctx context.Context, anchors ...Key) ([]Generation, error) {
+	known := db.known()
+	gens := make([]Generation, len(anchors))
+	for i, key := range anchors {
+		e := known.get(db, key)
+		if e == nil {
+			return db.Generations(ctx, anchors...)
+		}
+		gens[i] = Generation{Key: key, Revision: e.revision}
 	}
 	return gens, nil
 }

@@ -300,6 +300,44 @@ func TestRevokeBeforeMintCommits(t *testing.T) {
 	}
 }
 
+// Ensure that what is known of generations is given up with the revocation's
+// answer, and that before it nothing can be minted on the strength of it.
+func TestKnownGenerations(t *testing.T) {
+	m := newMemory()
+	db := start(t, m, Options{})
+	for i := range 5 {
+		f := newFamily(t, db, time.Time{})
+		known(t, db, f)
+		reads := 0
+		m.afterGet = func([]Key) { reads++ }
+		before, err := db.KnownGenerations(t.Context(), f.anchors[:5]...)
+		must(t, err, nil, "known")
+		if reads != 0 {
+			t.Errorf("%d reads", reads)
+		}
+		m.afterGet = nil
+		once(db, stepCommitDone, func() {
+			behind, err := db.KnownGenerations(t.Context(), f.anchors[i])
+			must(t, err, nil, "known, and behind")
+			if behind[0] != before[i] {
+				t.Fatal("it is not behind")
+			}
+			c := db.NewChange()
+			c.Create(CredentialKey([32]byte(rand32())), token{}, time.Time{}, behind...)
+			_, err = db.Commit(t.Context(), c)
+			must(t, err, ErrConflict, "minting on the strength of it")
+		})
+		revoke(t, db, f.anchors[i])
+		db.step = nil
+		after, err := db.KnownGenerations(t.Context(), f.anchors[i])
+		if i > 2 { // a session or consent ends for good
+			must(t, err, ErrNotFound, "after the answer")
+		} else if must(t, err, nil, "after the answer"); after[0] == before[i] {
+			t.Errorf("%s is known at a generation that was revoked", f.anchors[i].Kind())
+		}
+	}
+}
+
 // Ensure that a mint committed before the revocation is revoked with the rest.
 func TestRevokeAfterMintCommits(t *testing.T) {
 	db := start(t, newMemory(), Options{})

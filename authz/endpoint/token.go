@@ -33,6 +33,7 @@ type tokenExchange struct {
 	grantType granttype.GrantType
 	request   granttype.Request
 	anchors   []tokenstore.Generation // of store and client
+	noted     bool                    // once: this is not the first attempt
 	change    *tokenstore.Change
 	decided   *granttype.Authorization
 	issued    token.Issued
@@ -108,10 +109,16 @@ func (t *tokenExchange) readResources(context.Context) error {
 }
 
 // note takes down the generations of store and client, before anything is
-// decided on their strength.
+// decided on their strength. Those it knows may have been overtaken: then the
+// commit says so, and the next attempt reads them.
 func (t *tokenExchange) note(ctx context.Context) (err error) {
+	generations := t.db.KnownGenerations
+	if t.noted {
+		generations = t.db.Generations
+	}
+	t.noted = true
 	anchor := tokenstore.ClientAnchorKey(t.client.ID)
-	t.anchors, err = t.db.Generations(ctx, t.db.StoreAnchor(), anchor)
+	t.anchors, err = generations(ctx, t.db.StoreAnchor(), anchor)
 	if !errors.Is(err, tokenstore.ErrNotFound) {
 		return err
 	}

@@ -189,6 +189,12 @@ func TestTokenRequestInTrouble(t *testing.T) {
 		w := newWorld(t)
 		w.issue("")
 		for path, failing := range map[string]func(*error){"reads": w.engine.failReads.Store, "writes": w.engine.failWrites.Store} {
+			// What is known of the client is given up, so that there is something to read.
+			change := w.db.NewChange()
+			change.Revoke(tokenstore.ClientAnchorKey("job"))
+			if _, err := w.db.Commit(t.Context(), change); err != nil {
+				t.Fatal(err)
+			}
 			failing(&cause)
 			w.send("/oauth/token", "job", "grant_type=client_credentials").trouble(t, name+", "+path)
 			if e := w.events.last(); e.Type != authz.EventTokenRequest || e.Outcome != authz.Failed || e.Reason != "temporarily_unavailable" || e.Grant != "" {

@@ -56,7 +56,7 @@ func (m Minter) Mint(ctx context.Context, db *tokenstore.DB, change *tokenstore.
 	// A copy: appending to the caller's slice could write into its array.
 	anchors := append([]tokenstore.Generation(nil), o.Anchors...)
 	if o.Grant != nil {
-		o.Facts.Grant = NewID()
+		o.Facts.Grant = NewID(now)
 		o.Grant.IssuedAt = o.Facts.IssuedAt
 		key := tokenstore.GrantKey(o.Facts.Grant)
 		change.Create(key, o.Grant, now.Add(max(o.Lifetime, o.RefreshLifetime)), o.Anchors...)

@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Ensure that each kind has the documented form, and that Check knows it again.
@@ -101,7 +102,7 @@ func TestRandomDigitsAreFair(t *testing.T) {
 func TestNewDoesNotRepeat(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10000 {
-		for _, s := range []string{New(Access), NewID()} {
+		for _, s := range []string{New(Access), NewID(time.Unix(0, 0))[6:]} {
 			if seen[s] {
 				t.Fatal("repeated")
 			}
@@ -143,4 +144,24 @@ func FuzzTokenCheck(f *testing.F) {
 			t.Fatalf("passed: %q", raw)
 		}
 	})
+}
+
+// Ensure that ids are ordered by the second in which they were made, and random
+// beyond it.
+func TestIDsAreOrdered(t *testing.T) {
+	before := ""
+	for _, second := range []int64{-1, 1, 61, 62, 3843, 3844, 1_800_000_000, 1_800_000_001, 40_000_000_000} {
+		now := time.Unix(second, 0)
+		id, again := NewID(now), NewID(now)
+		if len(id) != 28 || len(again) != 28 {
+			t.Errorf("ids of %d and %d characters", len(id), len(again))
+		}
+		if id[:6] != again[:6] || id[6:] == again[6:] {
+			t.Errorf("made at once: %s, %s", id, again)
+		}
+		if id[:6] <= before {
+			t.Errorf("%s does not follow %s", id, before)
+		}
+		before = id[:6]
+	}
 }
