@@ -78,8 +78,11 @@ func (g *Guard) keepWatch() {
 		if !any {
 			return
 		}
+		// All of a round share the time of one: a store that hangs must not keep
+		// those at the end of the list open long after they expired.
+		until := time.Now().Add(watchEvery)
 		for _, u := range connections {
-			if !g.stands(u) {
+			if !g.stands(u, until) {
 				u.cut(errCut)
 			}
 		}
@@ -97,17 +100,17 @@ func (w *watch) list() (connections []*upgraded, any bool) {
 	return connections, w.running
 }
 
-// stands reports whether the connection would be opened now. Trouble of ours cuts
-// nothing before it expires: a revocation that could not be stored was not
-// acknowledged either.
-func (g *Guard) stands(u *upgraded) (stands bool) {
+// stands reports whether the connection would be opened now, and asks until that
+// time. Trouble of ours cuts nothing before it expires: a revocation that could
+// not be stored was not acknowledged either.
+func (g *Guard) stands(u *upgraded, until time.Time) (stands bool) {
 	// A panic here would not be one request's: it would end the process.
 	defer func() {
 		if recover() != nil {
 			stands = false
 		}
 	}()
-	ctx, cancel := context.WithTimeout(u.request.Context(), watchEvery)
+	ctx, cancel := context.WithDeadline(u.request.Context(), until)
 	defer cancel()
 	var refusal *authz.Error
 	p, err := g.config.Authenticator.Authenticate(ctx, u.credential)

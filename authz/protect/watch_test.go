@@ -109,3 +109,44 @@ func TestUpgradedConnectionIsCutOnPanic(t *testing.T) {
 		}
 	})
 }
+
+// hanging is an Authenticator that answers once for each connection, and then
+// hangs as long as it may.
+type hanging struct{ hangs atomic.Bool }
+
+func (h *hanging) Authenticate(ctx context.Context, _ authz.Credential) (authz.Principal, error) {
+	if h.hangs.Load() {
+		<-ctx.Done()
+		return authz.Principal{}, ctx.Err()
+	}
+	return changed(func(p *authz.Principal) { p.Expires = time.Now().Add(time.Minute) }, "user"), nil
+}
+
+// Ensure that many connections end with their tokens while the store hangs, and
+// not one after the other.
+func TestUpgradedConnectionsExpireTogetherWhileTheStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth := new(hanging)
+		c := testConfig(t, "allow /* user")
+		c.Authenticator, c.Now = auth, time.Now
+		g := newGuard(t, c)
+		start := time.Now()
+		for range 20 {
+			go func() {
+				r := get("GET", "https://api.example.com/socket", "user")
+				r.Header.Set("Connection", "Upgrade")
+				r.Header.Set("Upgrade", "websocket")
+				_ = g.ServeHTTP(httptest.NewRecorder(), r, func(_ http.ResponseWriter, r *http.Request) error {
+					<-r.Context().Done()
+					if lasted := time.Since(start); lasted < time.Minute || lasted > time.Minute+5*time.Second {
+						t.Errorf("a connection of a minute lasted %s", lasted)
+					}
+					return nil
+				})
+			}()
+		}
+		synctest.Wait()
+		auth.hangs.Store(true)
+		time.Sleep(5 * time.Minute)
+	})
+}
