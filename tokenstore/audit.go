@@ -109,8 +109,8 @@ func (h *auditHeads) encode(puts []Put, entries []AuditEntry, db *DB) ([]Put, er
 // auditPage is how many slots are read at a time.
 const auditPage = 1000
 
-// walk reads all slots there are. What is damaged is reported and passed over.
-func (h *auditHeads) walk(ctx context.Context, db *DB, visit func(ring int, slot uint32, e AuditEntry)) error {
+// scan reads all slots there are, undecoded.
+func (h *auditHeads) scan(ctx context.Context, db *DB, visit func(ring int, item Item)) error {
 	from := NewKey("", KindAudit, "")
 	for from != "" {
 		items, next, err := db.scan(ctx, from, auditPage)
@@ -118,40 +118,73 @@ func (h *auditHeads) walk(ctx context.Context, db *DB, visit func(ring int, slot
 			return err
 		}
 		for _, item := range items {
-			ring, slot, ok := auditSlot(item.Key)
+			ring, _, ok := auditSlot(item.Key)
 			if !ok {
 				return nil // past the rings
 			}
-			f, err := db.decode(item)
-			if err != nil {
-				continue
-			}
-			r, err := typed[AuditEntry](f)
-			if err != nil {
-				db.reportDamage(item.Key, err)
-				continue
-			}
-			r.Value.Time = r.Value.Time.Round(time.Millisecond).UTC()
-			visit(ring, slot, r.Value)
+			visit(ring, item)
 		}
 		from = next
 	}
 	return nil
 }
 
-// restore finds out where the rings stood.
+// decodeAudit decodes a slot. What is damaged is reported, and not ok.
+func (db *DB) decodeAudit(item Item) (e AuditEntry, ok bool) {
+	f, err := db.decode(item)
+	if err != nil {
+		return e, false
+	}
+	r, err := typed[AuditEntry](f)
+	if err != nil {
+		db.reportDamage(item.Key, err)
+		return e, false
+	}
+	r.Value.Time = r.Value.Time.Round(time.Millisecond).UTC()
+	return r.Value, true
+}
+
+// auditOvertakes is by how many revisions an entry may come after one that took
+// its number later: more changes are hardly ever under way at a time.
+const auditOvertakes = 1000
+
+// restore finds out where the rings stood. It decodes the latest entries only,
+// going by their revisions: a start must not wait for all of them.
 func (h *auditHeads) restore(ctx context.Context, db *DB, size int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.size = uint32(size)
-	var newest [ringCount]uint64
-	return h.walk(ctx, db, func(ring int, slot uint32, e AuditEntry) {
-		h.seq = max(h.seq, e.Seq)
-		if e.Seq > newest[ring] {
-			newest[ring] = e.Seq
-			h.next[ring] = slot + 1
+	var newest [ringCount]Revision
+	var latest [ringCount][]Item
+	prune := func(ring int) {
+		latest[ring] = slices.DeleteFunc(latest[ring], func(item Item) bool {
+			return item.Revision+auditOvertakes < newest[ring]
+		})
+	}
+	err := h.scan(ctx, db, func(ring int, item Item) {
+		if item.Revision+auditOvertakes < newest[ring] {
+			return
+		}
+		newest[ring] = max(newest[ring], item.Revision)
+		if latest[ring] = append(latest[ring], item); len(latest[ring]) > 4*auditOvertakes {
+			prune(ring)
 		}
 	})
+	if err != nil {
+		return err
+	}
+	for ring := range latest {
+		prune(ring)
+		last := uint64(0)
+		for _, item := range latest[ring] {
+			if e, ok := db.decodeAudit(item); ok && e.Seq > last {
+				_, slot, _ := auditSlot(item.Key)
+				last, h.next[ring] = e.Seq, slot+1
+			}
+		}
+		h.seq = max(h.seq, last)
+	}
+	return nil
 }
 
 // AuditLog is at most limit entries with a Seq below before (0: the newest), of
@@ -161,8 +194,8 @@ func (db *DB) AuditLog(ctx context.Context, before uint64, limit int) ([]AuditEn
 		return nil, fmt.Errorf("tokenstore: a page of %d audit entries, 1 to %d are possible", limit, MaxList)
 	}
 	var entries []AuditEntry
-	err := db.audit.walk(ctx, db, func(_ int, _ uint32, e AuditEntry) {
-		if before == 0 || e.Seq < before {
+	err := db.audit.scan(ctx, db, func(_ int, item Item) {
+		if e, ok := db.decodeAudit(item); ok && (before == 0 || e.Seq < before) {
 			entries = append(entries, e)
 		}
 	})

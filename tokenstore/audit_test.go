@@ -97,3 +97,38 @@ func TestAuditRingsResized(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that a restart goes on after the last entry of rings that hold many
+// more than a start decodes, wherever in a round that was.
+func TestAuditRingsAfterRestart(t *testing.T) {
+	const size = 3 * auditOvertakes
+	for _, written := range []int{auditOvertakes / 2, size - 1, size, size + 1, size + size/2} {
+		m := newMemory()
+		db := start(t, m, Options{AuditEntries: size})
+		note(t, db, "client_added", false)
+		for i := range written {
+			note(t, db, fmt.Sprint(i), true)
+		}
+		db = start(t, m.crash(), Options{AuditEntries: size})
+		note(t, db, "after", true)
+		note(t, db, "client_removed", false)
+		var entries []AuditEntry
+		for before := uint64(0); ; before = entries[len(entries)-1].Seq {
+			page, err := db.AuditLog(t.Context(), before, MaxList)
+			if must(t, err, nil, "reading"); len(page) == 0 {
+				break
+			}
+			entries = append(entries, page...)
+		}
+		// The round before lost one entry, its oldest, to "after".
+		if want := min(written+1, size) + 2; len(entries) != want {
+			t.Errorf("%d written: %d entries, want %d", written, len(entries), want)
+		}
+		if entries[0].Type != "client_removed" || entries[1].Type != "after" || entries[2].Type != fmt.Sprint(written-1) {
+			t.Errorf("%d written: the newest are %s, %s, %s", written, entries[0].Type, entries[1].Type, entries[2].Type)
+		}
+		if oldest := entries[len(entries)-2].Type; written >= size && oldest != fmt.Sprint(written+1-size) {
+			t.Errorf("%d written: the oldest but one is %s", written, oldest)
+		}
+	}
+}
