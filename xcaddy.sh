@@ -39,15 +39,17 @@ fail() {
 	exit 1
 }
 
-# need COMMAND PACKAGE makes sure that a command is there: as root on Debian it
-# installs the package, elsewhere it names it.
+# need COMMAND PACKAGE... makes sure that a command is there: as root on Debian
+# it installs the packages, elsewhere it names them.
 need() {
-	command -v "$1" >/dev/null 2>&1 && return
+	command=$1
+	shift
+	command -v "$command" >/dev/null 2>&1 && return
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-		say "installing $2 (for $1)"
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$2" >/dev/null && return
+		say "installing $* (for $command)"
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@" >/dev/null && return
 	fi
-	fail "$1 is missing: install it (Debian: apt-get install $2) and try again"
+	fail "$command is missing: install it (Debian: apt-get install $*) and try again"
 }
 
 need_go() {
@@ -93,7 +95,7 @@ fuzz() {
 test_all() {
 	need_go
 	need git git
-	need gcc gcc # for the race detector
+	need gcc gcc libc6-dev # for the race detector
 
 	say "format"
 	# shellcheck disable=SC2046 # a list of files
