@@ -30,7 +30,8 @@ const (
 
 // Row is one line of a guard's table.
 type Row struct {
-	// Verb says what happens to matching requests.
+	// Verb says what happens to matching requests: "allow", "optional", "public"
+	// or "deny". Required.
 	Verb Verb `json:"verb"`
 	// Methods are matched exactly. With none the row takes GET, HEAD, POST,
 	// PUT, PATCH, DELETE and OPTIONS; other methods must be named, and where
@@ -40,7 +41,9 @@ type Row struct {
 	// Path is a path such as /orders/{name}: literal segments, "*" for one whole
 	// segment in the middle, "/*" at the end for the path and everything below.
 	Path string `json:"path"`
-	// Requirement is what an Allow row demands beyond a valid credential.
+	// Requirement is what an Allow row demands beyond a valid credential:
+	// alternatives, one of which must be met, each a list of scopes that are all
+	// needed, such as [["orders:read", "reports"], ["admin"]]. Default: nothing.
 	Requirement scope.Requirement `json:"requirement,omitempty"`
 	// Upstream replaces the guard's own for this row. Default: the guard's.
 	Upstream *Upstream `json:"upstream,omitempty"`

@@ -49,7 +49,8 @@ type Upstream struct {
 	// "oauth2-proxy" or "remote-user". Default: X-Auth-Subject,
 	// X-Auth-Username, X-Auth-Client and X-Auth-Scope, unless Headers is given.
 	Preset string `json:"preset,omitempty"`
-	// Headers maps header names to facts, beside those of the preset.
+	// Headers maps header names to facts, beside those of the preset: "subject",
+	// "username", "client" or "scope". At most [MaxHeaders] altogether.
 	Headers map[string]Fact `json:"headers,omitempty"`
 	// KeepCredential leaves the Authorization header in the request. By
 	// default the service does not learn the token, which it could use elsewhere.
