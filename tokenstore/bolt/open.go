@@ -55,6 +55,10 @@ const (
 
 	// lockRetry is how often a lock held elsewhere is tried again.
 	lockRetry = 50 * time.Millisecond
+	// lockGrace is for how long a lock is tried in any case, and nobody told. A
+	// child that this process is starting holds, until it executes its program,
+	// the lock of the look that was taken at the file a moment ago.
+	lockGrace = lockRetry
 )
 
 // Open opens the store at path, or makes a new one when nothing is there. The
@@ -101,7 +105,7 @@ func open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if loose := info.Mode().Perm() &^ 0o600; loose != 0 {
 		opts.Logger.Warn("the store's file is open to others; chmod 600 it", "path", path, "mode", info.Mode().Perm().String())
 	}
-	wait := &lockWait{until: time.Now().Add(opts.LockWait), onWaiting: opts.OnWaiting}
+	wait := &lockWait{until: time.Now().Add(max(opts.LockWait, lockGrace)), quiet: time.Now().Add(lockGrace), onWaiting: opts.OnWaiting}
 
 	// First a look without changing anything: bbolt writes to what it opens for
 	// writing, even when that is somebody else's.
@@ -233,6 +237,7 @@ func initialize(tx *bbolt.Tx, reserve int) error {
 // attempts.
 type lockWait struct {
 	until     time.Time
+	quiet     time.Time // not before then is anybody told
 	onWaiting func()
 }
 
@@ -254,7 +259,7 @@ func (w *lockWait) open(ctx context.Context, path string, opts *bbolt.Options) (
 		if !time.Now().Before(w.until) {
 			return nil, nil, fmt.Errorf("%w: stop that process, or name another path for this one", tokenstore.ErrLocked)
 		}
-		if w.onWaiting != nil {
+		if w.onWaiting != nil && time.Now().After(w.quiet) {
 			w.onWaiting()
 			w.onWaiting = nil
 		}
