@@ -78,6 +78,9 @@ func (c *crossing) serve(through room, w http.ResponseWriter, r *http.Request) (
 	if err = through.ServeHTTP(w, r, c.leave); err == nil || c.passed {
 		return err
 	}
+	if c.identifies && !identified(r.Context()) {
+		identify(r.Context(), nil) // error routes may tell a service who calls
+	}
 	return dress(w, err)
 }
 

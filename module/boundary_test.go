@@ -63,6 +63,37 @@ func TestOwnPanicIs500(t *testing.T) {
 	}
 }
 
+// Ensure that error routes see nobody after a refusal: neither who stood in the
+// placeholders before, nor the placeholders themselves; and that an inner guard
+// which refuses does not make a caller nobody.
+func TestRefusedRequestIsNobodysInErrorRoutes(t *testing.T) {
+	b := &boundary{log: zap.NewNop(), identifies: true}
+	refusing := fakeRoom(func(http.ResponseWriter, *http.Request, func(http.ResponseWriter, *http.Request) error) error {
+		return authz.ErrInvalidToken
+	})
+	const who = "<{http.auth.user.id}|{http.auth.oauth2.client_id}>"
+	for name, test := range map[string]struct {
+		before   func(ctx context.Context, repl *caddy.Replacer)
+		expected string
+	}{
+		"set by another handler": {func(_ context.Context, repl *caddy.Replacer) { repl.Set("http.auth.user.id", "eve") }, "<|>"},
+		"unset":                  {func(context.Context, *caddy.Replacer) {}, "<|>"},
+		"passed an outer guard": {func(ctx context.Context, _ *caddy.Replacer) {
+			identify(ctx, &authz.Principal{Client: "shop", Expires: time.Now()})
+		}, "<|shop>"},
+	} {
+		r, w := prepared("/x")
+		repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		test.before(r.Context(), repl)
+		if err := b.serve(refusing, w, r, next(nil)); err == nil {
+			t.Fatal("nothing was refused")
+		}
+		if got := repl.ReplaceKnown(who, ""); got != test.expected {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // Ensure that a panic behind us goes on its way: http.ErrAbortHandler has a
 // meaning there, and an answer may have begun.
 func TestPanicBehindIsNotOurs(t *testing.T) {

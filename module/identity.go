@@ -51,6 +51,12 @@ func identify(ctx context.Context, p *authz.Principal) {
 	}
 }
 
+// identified reports whether a guard has found out whom the request comes from.
+func identified(ctx context.Context) bool {
+	_, yes := caddyhttp.GetVar(ctx, identityVar).(*identity)
+	return yes
+}
+
 // addToLog adds id to the request's line in the access log, where there is one.
 func addToLog(ctx context.Context, id *identity) {
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server != nil && server.Logs == nil {
