@@ -55,7 +55,7 @@ func ValidateID(id string) error {
 	for segment := range strings.SplitSeq(id, "/") {
 		if segment == "." || segment == ".." {
 			// RFC 3986 §5.2.4: whoever handles the id as a part of a path removes them.
-			return errors.New("neither . nor .. may stand between the slashes of a client id")
+			return errors.New("a client id must not be . or .. alone, nor have that between slashes")
 		}
 	}
 	return nil
