@@ -6,6 +6,7 @@ package bolt
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -159,7 +160,7 @@ func (s *Store) next() (*request, bool) {
 func (s *Store) gather(first *request, last int) []*request {
 	group := take(nil, first)
 	var wait <-chan time.Time
-	for len(group) < maxQueue {
+	for size := 0; len(group) < maxQueue; {
 		select {
 		case r, open := <-s.queue:
 			if !open {
@@ -168,6 +169,14 @@ func (s *Store) gather(first *request, last int) []*request {
 			group = take(group, r)
 			continue
 		default:
+		}
+		if size < len(group) {
+			// Whoever fills an empty queue wakes the committer, which Go runs before
+			// all others that are ready. On a single processor it would then commit
+			// one by one while they starve: so it lets them come first.
+			size = len(group)
+			runtime.Gosched()
+			continue
 		}
 		if len(group) >= last || last <= 1 {
 			return group
