@@ -157,8 +157,25 @@ func (a *App) Start() error {
 	if relaxed := a.relaxed(); len(relaxed) > 0 {
 		a.log.Warn("configured less strict than the defaults", zap.Strings("settings", relaxed))
 	}
+	a.warnOfHidden()
 	a.gate.open()
 	return nil
+}
+
+// warnOfHidden names the clients of the store that configured ones hide: when
+// the configuration drops those, these come to light, and the tokens with them.
+func (a *App) warnOfHidden() {
+	var hidden []string
+	for _, c := range a.registry.ConfiguredClients() {
+		if _, err := client.Get(a.ctx, a.runtime.db, c.ID); err == nil {
+			hidden = append(hidden, c.ID)
+		}
+	}
+	if len(hidden) > 0 {
+		slices.Sort(hidden)
+		a.log.Warn("clients of the store have the ids of configured ones, and would take their place and their tokens if those went; "+
+			"give one of the two another id", zap.Strings("clients", hidden))
+	}
 }
 
 // acquire takes the runtime of the store from the pool.

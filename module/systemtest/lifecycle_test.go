@@ -308,3 +308,18 @@ func TestChangesAreCaddyEvents(t *testing.T) {
 	g.revoke(g.shopToken("user"))
 	eventually(t, "the event is there", func() bool { return strings.Contains(g.logs.String(), `"name":"oauth2.token_revoked"`) })
 }
+
+// Ensure that a client of the store whose id the configuration takes is named at
+// the start: it would come to light again, unseen, with its tokens.
+func TestHiddenClientsAreNamedAtTheStart(t *testing.T) {
+	g, _ := startGuarded(t)
+	g.addClient("twice")
+	const warning = "clients of the store have the ids of configured ones"
+	if strings.Contains(g.logs.String(), warning) {
+		t.Error("a client that only the store has is warned of")
+	}
+	g.mustReload(strings.Replace(guarded, "client reporter {", "client twice {", 1))
+	if log := g.logs.String(); !strings.Contains(log, warning) || !strings.Contains(log, `"clients":["twice"]`) {
+		t.Error("nobody is told")
+	}
+}
