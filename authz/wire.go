@@ -13,8 +13,6 @@ const (
 // Grant types (RFC 6749, and the registry that it founded).
 const (
 	GrantClientCredentials = "client_credentials"
-	GrantAuthorizationCode = "authorization_code"
-	GrantRefreshToken      = "refresh_token"
 )
 
 // Client authentication methods (RFC 7591 §2).
@@ -32,17 +30,14 @@ const (
 	ParamScope            = "scope"
 	ParamResource         = "resource"
 	ParamToken            = "token"
-	ParamTokenTypeHint    = "token_type_hint"
 	ParamError            = "error"
 	ParamErrorDescription = "error_description"
 	ParamErrorURI         = "error_uri"
 )
 
-// Token type hints (RFC 7009 §2.1) and the token type of answers (RFC 6750 §4).
+// Token types of answers (RFC 6750 §4).
 const (
-	TokenTypeBearer  = "Bearer"
-	HintAccessToken  = "access_token"
-	HintRefreshToken = "refresh_token"
+	TokenTypeBearer = "Bearer"
 )
 
 // Well-known paths.

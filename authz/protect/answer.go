@@ -82,9 +82,9 @@ func (g *Guard) challenge(r *http.Request, e *authz.Error) string {
 	}
 	attribute("realm", g.config.Realm)
 	if !errors.Is(e, authz.ErrCredentialRequired) { // RFC 6750 §3.1: no code where there was no credential
-		attribute("error", e.Code)
-		attribute("error_description", e.Description)
-		attribute("error_uri", g.errorURI(e))
+		attribute(authz.ParamError, e.Code)
+		attribute(authz.ParamErrorDescription, e.Description)
+		attribute(authz.ParamErrorURI, g.errorURI(e))
 	}
 	attribute("scope", e.Scope)
 	attribute("resource_metadata", metadataURL(g.resource(r)))

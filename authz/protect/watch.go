@@ -74,8 +74,8 @@ func (g *Guard) keepWatch() {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for range tick.C {
-		connections, any := g.watch.list()
-		if !any {
+		connections, some := g.watch.list()
+		if !some {
 			return
 		}
 		// All of a round share the time of one: a store that hangs must not keep
@@ -90,7 +90,7 @@ func (g *Guard) keepWatch() {
 }
 
 // list returns the open connections. When there are none the watch is over.
-func (w *watch) list() (connections []*upgraded, any bool) {
+func (w *watch) list() (connections []*upgraded, some bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for u := range w.open {
