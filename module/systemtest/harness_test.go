@@ -26,8 +26,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -308,19 +310,30 @@ func accepts(address string) bool {
 	return true
 }
 
-// freePort returns a port of 127.0.0.1 at which nothing listens.
+// nextPort counts the ports that were handed out. It begins where another test
+// process is unlikely to.
+var nextPort = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(uint32(os.Getpid()) * 97)
+	return n
+}()
+
+// freePort returns a port of 127.0.0.1 at which nothing listens, another one at
+// each call. It is below those that the system hands out by itself: Caddy shares
+// ports (SO_REUSEPORT), so that of two listeners that were given the same one
+// each would get half of the requests.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, count = 12000, 20000
+	for range count {
+		port := strconv.Itoa(lowest + int(nextPort.Add(1)%count))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatal("every port is taken")
+	return ""
 }
 
 // logBuffer keeps everything written to it. It is safe for concurrent use.
