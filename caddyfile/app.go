@@ -55,7 +55,7 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"access_token":  r.accessToken,
 		"grant_type":    r.grantType,
 		"store":         r.store,
-		"seal_key":      secrets(&app.SealKeys),
+		"seal_key":      texts(&app.SealKeys),
 		"cache":         count(&app.CacheEntries),
 		"error_uri":     r.errorURI,
 		"insecure_http": flag(&app.InsecureHTTP),

@@ -46,8 +46,8 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	var lasts caddy.Duration
 	block := subdirectives{
 		"name":           text(&c.Name),
-		"secret":         secrets(&c.Secret),
-		"secret_hash":    secrets(&c.SecretHash),
+		"secret":         texts(&c.Secret),
+		"secret_hash":    texts(&c.SecretHash),
 		"weak_secret":    flag(&c.WeakSecret),
 		"auth_method":    text(&c.AuthMethod),
 		"grant_types":    texts(&c.GrantTypes),

@@ -63,7 +63,8 @@ func text(to *string) func(*caddyfile.Dispenser) error {
 	}
 }
 
-// texts reads one or more arguments and refuses one that is there already.
+// texts reads one or more arguments and refuses one that is there already. Its
+// errors count arguments and never repeat them: some are secrets.
 func texts(to *[]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
@@ -71,33 +72,12 @@ func texts(to *[]string) func(*caddyfile.Dispenser) error {
 		if len(args) == 0 {
 			return d.Errf("%s takes one argument or more", name)
 		}
-		for _, arg := range args {
+		for i, arg := range args {
 			switch {
 			case arg == "":
-				return d.Errf("%s: an argument must not be empty", name)
+				return d.Errf("%s: argument %d must not be empty", name, i+1)
 			case slices.Contains(*to, arg):
-				return d.Errf("%s: %q is there twice", name, arg)
-			}
-			*to = append(*to, arg)
-		}
-		return nil
-	}
-}
-
-// secrets is texts for values that must not be repeated in errors.
-func secrets(to *[]string) func(*caddyfile.Dispenser) error {
-	return func(d *caddyfile.Dispenser) error {
-		name := d.Val()
-		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return d.Errf("%s takes one argument or more", name)
-		}
-		for _, arg := range args {
-			switch {
-			case arg == "":
-				return d.Errf("%s must not be empty", name)
-			case slices.Contains(*to, arg):
-				return d.Errf("%s: one value is there twice", name)
+				return d.Errf("%s: argument %d is there already", name, i+1)
 			}
 			*to = append(*to, arg)
 		}
