@@ -55,7 +55,7 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"access_token":  r.accessToken,
 		"grant_type":    r.grantType,
 		"store":         r.store,
-		"seal_key":      texts(&app.SealKeys),
+		"seal_key":      r.sealKeys,
 		"cache":         count(&app.CacheEntries),
 		"error_uri":     r.errorURI,
 		"insecure_http": flag(&app.InsecureHTTP),
@@ -105,6 +105,22 @@ func (r *appReader) prefix(d *caddyfile.Dispenser) error {
 	}
 	if err := endpoint.ValidatePrefix(r.app.Prefix); err != nil {
 		return start.WrapErr(err)
+	}
+	return nil
+}
+
+// sealKeys reads
+//
+//	seal_key <key> [<older_key>…]
+func (r *appReader) sealKeys(d *caddyfile.Dispenser) error {
+	start := *d
+	if err := texts(&r.app.SealKeys)(d); err != nil {
+		return err
+	}
+	for _, key := range r.app.SealKeys {
+		if err := module.ValidateSealKey(key); err != nil {
+			return start.WrapErr(err)
+		}
 	}
 	return nil
 }

@@ -55,11 +55,11 @@ type App struct {
 	// Default: `bolt`, a file in Caddy's data directory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=oauth2.stores inline_key=module"`
 
-	// Keys that seal what the store must be able to give back, each 32 bytes in
-	// base64. The first seals, all open; put a new one first and keep the old one
-	// until `caddy oauth2 key rotate --seal` is done. Placeholders such as
-	// `{file./etc/caddy/seal.key}` are resolved once, when the configuration is
-	// loaded. Default: a file of mode 0600 beside the store, made with a new store.
+	// Where the keys are that seal what the store must be able to give back:
+	// placeholders such as `{file./etc/caddy/seal.key}` and `{env.SEAL_KEY}`, for 32
+	// bytes in base64 each, resolved once, when the configuration is loaded. The
+	// first seals, all open; put a new one first and keep the old one until `caddy
+	// oauth2 key rotate --seal` is done. Default: a file of mode 0600 beside the store, made with a new store.
 	SealKeys []string `json:"seal_key,omitempty"`
 
 	// How many verified tokens and their anchors are kept in memory; a negative

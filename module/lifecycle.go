@@ -143,7 +143,7 @@ func (a *App) buildEndpoints() error {
 // knownResource reports whether a guard of this configuration guards a
 // resource. Which do is known once the app has started.
 func (a *App) knownResource(resource string) bool {
-	return a.gate.wait(context.Background()) == nil && a.resources[canonicalResource(resource)]
+	return a.gate.wait(context.Background()) == nil && a.resources[authz.CanonicalResource(resource)]
 }
 
 // Start opens the store, or joins those who have it open, and lets requests in.
@@ -246,7 +246,7 @@ func (a *App) startGuards() error {
 			return err
 		}
 		for _, resource := range guard.identities() {
-			a.resources[canonicalResource(resource)] = true
+			a.resources[authz.CanonicalResource(resource)] = true
 		}
 	}
 	return nil

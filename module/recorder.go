@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -32,7 +33,7 @@ func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
 }
 
 // Record implements [authz.Recorder].
-func (r *recorder) Record(_ context.Context, e authz.Event) {
+func (r *recorder) Record(ctx context.Context, e authz.Event) {
 	if r.used != nil && e.Outcome == authz.Allowed && e.Client != "" && e.Actor != actorAdmin {
 		r.used(e.Client)
 	}
@@ -52,7 +53,7 @@ func (r *recorder) Record(_ context.Context, e authz.Event) {
 			r.events.emit(e)
 		}
 	}
-	r.log(e)
+	r.log(ctx, e)
 }
 
 // grantType returns a grant type when it may be a label: clients send
@@ -66,12 +67,12 @@ func (r *recorder) grantType(name string) string {
 
 // log writes a change always, and what changed nothing (refusals and
 // introspections) as far as the throttle lets it.
-func (r *recorder) log(e authz.Event) {
+func (r *recorder) log(ctx context.Context, e authz.Event) {
 	line := r.audit.Check(zap.InfoLevel, string(e.Type))
 	if line == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 8)
+	fields := make([]zap.Field, 0, 9)
 	fields = append(fields, zap.String("outcome", string(e.Outcome)))
 	if e.Outcome != authz.Allowed || e.Type == authz.EventIntrospected {
 		pass, leftOut := r.throttle.take(time.Now())
@@ -84,11 +85,22 @@ func (r *recorder) log(e authz.Event) {
 	}
 	for _, field := range [...]struct{ name, value string }{
 		{"reason", e.Reason}, {"grant_type", r.grantType(e.GrantType)}, {"client", e.Client},
-		{"subject", e.Subject}, {"grant", e.Grant}, {"actor", e.Actor},
+		{"subject", e.Subject}, {"grant", e.Grant}, {"actor", e.Actor}, {"request", requestID(ctx)},
 	} {
 		if field.value != "" {
 			fields = append(fields, zap.String(field.name, field.value))
 		}
 	}
 	line.Write(fields...)
+}
+
+// requestID returns what Caddy calls {http.request.uuid}, for those who log that
+// elsewhere too, or "" outside of a request.
+func requestID(ctx context.Context) string {
+	replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	id, _ := replacer.GetString("http.request.uuid")
+	return id
 }

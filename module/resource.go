@@ -45,12 +45,3 @@ func resources(configured string, sites []string) func(*http.Request) string {
 
 // usualPort is the port that a URL need not name, by its scheme.
 var usualPort = map[string]string{"http": ":80", "https": ":443"}
-
-// canonicalResource leaves away the slash that makes an empty path (RFC 3986
-// §6.2.3), so that https://api.example.com/ is https://api.example.com.
-func canonicalResource(resource string) string {
-	if bare, slashed := strings.CutSuffix(resource, "/"); slashed && strings.Count(bare, "/") == 2 {
-		return bare
-	}
-	return resource
-}

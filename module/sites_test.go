@@ -103,16 +103,3 @@ func TestResources(t *testing.T) {
 		}
 	}
 }
-
-// Ensure that only the slash of an empty path makes no difference.
-func TestCanonicalResource(t *testing.T) {
-	for resource, expected := range map[string]string{
-		"https://a.example.com/":    "https://a.example.com",
-		"https://a.example.com":     "https://a.example.com",
-		"https://a.example.com/v1/": "https://a.example.com/v1/",
-	} {
-		if got := canonicalResource(resource); got != expected {
-			t.Errorf("%s: %s", resource, got)
-		}
-	}
-}

@@ -49,6 +49,9 @@ func (a *App) ValidateSyntax() error {
 	if !slices.Contains([]string{"", ScopeRefuse, ScopeFilter}, a.ScopePolicy) {
 		errs = append(errs, fmt.Errorf("scope_policy is %s or %s", ScopeRefuse, ScopeFilter))
 	}
+	for _, key := range a.SealKeys {
+		errs = append(errs, ValidateSealKey(key))
+	}
 	for i, s := range a.Scopes {
 		if !scope.Valid(s.Name) {
 			errs = append(errs, fmt.Errorf("scope %q: a scope is printable ASCII without space, quote and backslash, at most %d bytes", s.Name, scope.MaxWord))
@@ -65,6 +68,17 @@ func (a *App) ValidateSyntax() error {
 		errs = append(errs, client.ValidateLifetime(time.Duration(lifetime)))
 	}
 	return errors.Join(errs...)
+}
+
+// ValidateSealKey returns what is wrong with a sealing key as it is configured.
+// It must be a placeholder: whoever may ask Caddy for its configuration would
+// read a literal key, and could forge records and open what is sealed.
+func ValidateSealKey(configured string) error {
+	if !onePlaceholder.MatchString(configured) {
+		return errors.New("seal_key takes the place where a key is, such as {file./run/secrets/seal} or {env.SEAL_KEY}, and not the key: " +
+			"what stands in the configuration is handed out by Caddy's admin endpoint")
+	}
+	return nil
 }
 
 // ValidateClient checks a client as it is written, before its placeholders are

@@ -118,5 +118,7 @@ func (c *Client) Defaults() scope.Set {
 
 // Serves reports whether the client may introspect tokens for one of audience.
 func (c *Client) Serves(audience []string) bool {
-	return slices.ContainsFunc(audience, func(a string) bool { return slices.Contains(c.Introspects, a) })
+	return slices.ContainsFunc(audience, func(a string) bool {
+		return slices.ContainsFunc(c.Introspects, func(served string) bool { return authz.SameResource(a, served) })
+	})
 }

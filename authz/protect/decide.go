@@ -164,21 +164,9 @@ func (g *Guard) meant(audience []string, r *http.Request) bool {
 	}
 	resource := g.config.Resource(r)
 	for _, a := range audience {
-		if resource != "" && sameResource(a, resource) {
+		if resource != "" && authz.SameResource(a, resource) {
 			return true
 		}
 	}
 	return false
-}
-
-// sameResource compares two resource identifiers exactly, but for the slash
-// that makes an empty path (RFC 3986 §6.2.3).
-func sameResource(a, b string) bool {
-	if len(a) < len(b) {
-		a, b = b, a
-	}
-	if len(a) == len(b)+1 && a[len(b)] == '/' && strings.Count(b, "/") == 2 {
-		a = a[:len(b)]
-	}
-	return a == b
 }

@@ -119,27 +119,6 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// Ensure that resources are compared exactly, but for the slash of an empty path.
-func TestResourcesAreComparedExactly(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		same bool
-	}{
-		{"https://a", "https://a", true},
-		{"https://a/", "https://a", true},
-		{"https://a", "https://a/", true},
-		{"https://a/x/", "https://a/x", false},
-		{"https://a//", "https://a/", false},
-		{"https://a.b", "https://a", false},
-		{"https://A", "https://a", false},
-		{"http://a", "https://a", false},
-	} {
-		if sameResource(c.a, c.b) != c.same {
-			t.Errorf("%s and %s: same is not %v", c.a, c.b, c.same)
-		}
-	}
-}
-
 // Ensure that neighbours cannot have the guard answer with errors that are
 // not about the credential.
 func TestErrorsOfNeighboursAreTrouble(t *testing.T) {

@@ -6,6 +6,7 @@ package systemtest
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,9 @@ func TestEveryChangeIsAudited(t *testing.T) {
 
 	want := []string{"token_issued", "token_revoked", "client_added", "client_edited", "client_secret_rotated", "client_removed", "key_rotated"}
 	eventually(t, "all of it is in the log, in order", func() bool { return subsequence(g.auditLines(), want) == "" })
+	if !regexp.MustCompile(`"token_issued".*"request": ?"[0-9a-f-]{36}"`).MatchString(g.logs.String()) {
+		t.Error("the line of an issued token does not name its request")
+	}
 	g.kill()
 	g.start()
 	var ring struct {

@@ -184,7 +184,8 @@ func TestConfigurationsThatFailOpenAreRefused(t *testing.T) {
 		"plain http":             in("issuer http://localhost:{$PORT}", "issuer http://auth.example.com"),
 		"a site of plain http":   strings.Replace(site("oauth2_protect user"), "wrong.localhost", "api.example.com", 1),
 		"two clients of one id":  in("client reporter", "client shop"),
-		"a bad seal key":         in("issuer ", "seal_key too-short\n\t\tissuer "),
+		"a literal seal key":     in("issuer ", "seal_key MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n\t\tissuer "),
+		"a bad seal key":         in("issuer ", "seal_key {env.PORT}\n\t\tissuer "),
 		"a missing seal key":     in("issuer ", "seal_key {file./no/such/key}\n\t\tissuer "),
 	} {
 		if err := g.reload(config); err == nil {

@@ -278,7 +278,7 @@ func TestGivenUpConfigurationLeavesNoSealingKey(t *testing.T) {
 	with := func(keys string) string {
 		return strings.Replace(guarded, "issuer ", "seal_key "+keys+"\n\t\tissuer ", 1)
 	}
-	g := start(t, with("{$ONE}"), u.env(), "ONE="+one, "TWO="+two)
+	g := start(t, with("{env.ONE}"), u.env(), "ONE="+one, "TWO="+two)
 	g.canary(one)
 	g.canary(two)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -287,17 +287,17 @@ func TestGivenUpConfigurationLeavesNoSealingKey(t *testing.T) {
 	}
 	defer taken.Close()
 	for range 5 { // apps start in random order: ours first in some of these
-		if err := g.reload(with("{$TWO} {$ONE}") + "http://taken.localhost:" + port(taken.Addr().String()) + " {\n}\n"); err == nil {
+		if err := g.reload(with("{env.TWO} {env.ONE}") + "http://taken.localhost:" + port(taken.Addr().String()) + " {\n}\n"); err == nil {
 			t.Fatal("a port that is in use was taken")
 		}
 	}
-	g.mustReload(with("{$ONE}") + "# again\n")
+	g.mustReload(with("{env.ONE}") + "# again\n")
 	g.stop()
-	g.write("Caddyfile", with("{$ONE}"))
+	g.write("Caddyfile", with("{env.ONE}"))
 	g.start()
 
-	g.mustReload(with("{$TWO} {$ONE}"))
-	if err := g.reload(with("{$ONE}")); err == nil {
+	g.mustReload(with("{env.TWO} {env.ONE}"))
+	if err := g.reload(with("{env.ONE}")); err == nil {
 		t.Error("the store gave up a key that came to serve")
 	}
 }
