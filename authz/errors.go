@@ -55,6 +55,12 @@ var (
 	ErrInvalidToken = &Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is invalid, expired or revoked."}
 	// ErrInsufficientScope: the access token is valid but does not reach this far (RFC 6750 §3.1).
 	ErrInsufficientScope = &Error{Status: http.StatusForbidden, Code: "insufficient_scope", Description: "The request requires higher privileges than the access token provides."}
+	// ErrInsufficientUserAuthentication: the user signed in too long ago, or not
+	// strongly enough, for what is asked (RFC 9470 §3).
+	ErrInsufficientUserAuthentication = &Error{Status: http.StatusUnauthorized, Code: "insufficient_user_authentication", Description: "The request requires a more recent or a stronger sign-in of the user."}
+	// ErrCrossOrigin: the credential is a cookie, and nothing shows that the user's
+	// own page sent the request rather than another site's.
+	ErrCrossOrigin = &Error{Status: http.StatusForbidden, Code: "cross_origin", Description: "A cookie does not authorize a request that another site may have caused."}
 	// ErrCredentialRequired: no credential at all. The challenge carries no error code (RFC 6750 §3.1);
 	// Code is for metrics and logs.
 	ErrCredentialRequired = &Error{Status: http.StatusUnauthorized, Code: "credential_required", Description: "An access token is required."}
@@ -81,7 +87,7 @@ func Errors() []*Error {
 	return []*Error{
 		ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient, ErrUnsupportedGrantType,
 		ErrInvalidScope, ErrInvalidTarget, ErrUnsupportedTokenType, ErrInvalidToken, ErrInsufficientScope,
-		ErrCredentialRequired, ErrDenied, ErrAmbiguousRequest, ErrMethodNotAllowed, ErrTooEarly, ErrTooLarge,
+		ErrInsufficientUserAuthentication, ErrCrossOrigin, ErrCredentialRequired, ErrDenied, ErrAmbiguousRequest, ErrMethodNotAllowed, ErrTooEarly, ErrTooLarge,
 		ErrUnsupportedMediaType, ErrTemporarilyUnavailable, ErrServer,
 	}
 }

@@ -51,6 +51,9 @@ type Principal struct {
 	ConfirmationKey string
 	// ACR is the authentication context class of the sign-in (OpenID Connect Core §2).
 	ACR string
+	// AuthTime is when the user last proved who they are. Zero where nobody signed
+	// in for the credential, or its issuer does not say.
+	AuthTime time.Time
 	// Claims are further facts by name, such as groups.
 	Claims map[string]any
 }

@@ -157,7 +157,7 @@ func (t *tokenExchange) mint(ctx context.Context) (err error) {
 		f := &order.Facts
 		order.Grant = &token.Grant{
 			Type: t.name, Client: f.Client, Subject: f.Subject, Session: f.Session, Scopes: f.Scopes, Audience: f.Audience,
-			ACR: f.ACR, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
+			ACR: f.ACR, AuthTime: f.AuthTime, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
 		}
 	}
 	t.issued, err = t.server.minter.Mint(ctx, t.db, t.change, order)

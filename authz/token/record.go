@@ -37,6 +37,9 @@ type Record struct {
 	Parent string `cbor:"12,keyasint,omitempty"`
 	// Claims are further facts by name.
 	Claims map[string]any `cbor:"13,keyasint,omitempty"`
+	// AuthTime is when the user last proved who they are, in seconds since 1970
+	// (OpenID Connect Core §2); 0 for a machine's token.
+	AuthTime int64 `cbor:"14,keyasint,omitempty"`
 }
 
 // Grant is what the store keeps of a grant. The record is also the anchor of all
@@ -63,4 +66,6 @@ type Grant struct {
 	AuthorizationDetails []byte `cbor:"9,keyasint,omitempty"`
 	// Parent is the id of the grant whose token was exchanged for this one.
 	Parent string `cbor:"10,keyasint,omitempty"`
+	// AuthTime is when the user last proved who they are, in seconds since 1970.
+	AuthTime int64 `cbor:"11,keyasint,omitempty"`
 }

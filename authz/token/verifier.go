@@ -57,8 +57,18 @@ func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.
 		Expires:         rec.Expires,
 		ConfirmationKey: t.ConfirmationKey,
 		ACR:             t.ACR,
+		AuthTime:        authTime(t.AuthTime),
 		Claims:          t.Claims,
 	}, nil
+}
+
+// authTime is the moment of that many seconds since 1970, or the zero time for 0,
+// which is what a token has in whose making nobody signed in.
+func authTime(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
 }
 
 // Find returns the facts of a valid token of any kind: shared and read-only.

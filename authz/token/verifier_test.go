@@ -40,11 +40,12 @@ func TestPrincipalStatesWhatWasMinted(t *testing.T) {
 	o.Facts.Subject, o.Facts.Session, o.Facts.ACR = "user-1", "session-1", "urn:two-factors"
 	o.Facts.Claims = map[string]any{"team": "blue"}
 	before := w.db.Now()
+	o.Facts.AuthTime = before.Unix() - 60
 	issued := w.mint(t, o)
 	want := authz.Principal{
 		Issuer: issuer, Subject: "user-1", Client: "job", Scopes: scope.Of("orders:read"), Audience: []string{issuer},
 		Grant: issued.Grant, Session: "session-1", Scheme: authz.SchemeBearer, ACR: "urn:two-factors",
-		Claims: map[string]any{"team": "blue"},
+		AuthTime: time.Unix(o.Facts.AuthTime, 0).UTC(), Claims: map[string]any{"team": "blue"},
 	}
 	for _, where := range []string{"store", "cache"} {
 		got, err := w.verifier.Authenticate(t.Context(), bearer(issued.Access))
