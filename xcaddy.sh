@@ -52,6 +52,20 @@ need() {
 	fail "$command is missing: install it (Debian: apt-get install $*) and try again"
 }
 
+# need_unpacked COMMAND PACKAGE is need for a package that would start a service:
+# of it only the commands are taken, into /usr/local/bin.
+need_unpacked() {
+	command -v "$1" >/dev/null 2>&1 && return
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+		say "unpacking Debian's $2 into /usr/local/bin (for $1)"
+		unpacked=$(mktemp -d)
+		apt-get update -qq &&
+			(cd "$unpacked" && apt-get download -qq -o APT::Sandbox::User=root "$2" && dpkg-deb -x ./*.deb .) &&
+			install -m 755 "$unpacked"/usr/bin/* /usr/local/bin/ && rm -r "$unpacked" && return
+	fi
+	fail "$1 is missing: install it (Debian: apt-get install $2) and try again"
+}
+
 need_go() {
 	command -v go >/dev/null 2>&1 || fail "Go is missing: install $(sed -n 's/^go /Go /p' go.mod) or newer from https://go.dev/dl/"
 }
@@ -104,6 +118,7 @@ test_all() {
 	need_go
 	need git git
 	need gcc gcc libc6-dev # for the race detector
+	need_unpacked prometheus prometheus
 
 	say "format"
 	# shellcheck disable=SC2046 # a list of files

@@ -22,7 +22,7 @@ const root = "../.."
 
 // snippets returns the fenced blocks of a Markdown file that are marked with
 // language, in order.
-func snippets(t *testing.T, file, language string) []string {
+func snippets(t testing.TB, file, language string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
@@ -38,21 +38,38 @@ func snippets(t *testing.T, file, language string) []string {
 	return found
 }
 
-// quickstart starts the quickstart as it is in the repository, on free ports
-// and with folders of its own, and returns what maps its addresses to the real
-// ones.
-func quickstart(t *testing.T) (*gateway, *strings.Replacer) {
+// example starts an example as it is in the repository, with folders of its own,
+// and returns what maps the ports of its Caddyfile, and others that its README
+// names, to free ones.
+func example(t *testing.T, name string, others ...string) (*gateway, *strings.Replacer) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "examples/quickstart/Caddyfile"))
+	text, err := os.ReadFile(filepath.Join(root, "examples", name, "Caddyfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := prepare(t, "")
-	ports := strings.NewReplacer("localhost:8080", "localhost:"+g.port, ":8081", ":"+freePort(t), "localhost:2019", g.admin)
+	pairs := []string{"localhost:2019", g.admin}
+	free := map[string]string{"8080": g.port}
+	for _, match := range regexp.MustCompile(`:(\d{4,5})\b`).FindAllStringSubmatch(string(text), -1) {
+		others = append(others, match[1])
+	}
+	for _, port := range append(others, "8080") {
+		if free[port] == "" {
+			free[port] = freePort(t)
+		}
+		pairs = append(pairs, ":"+port, ":"+free[port])
+	}
+	ports := strings.NewReplacer(pairs...)
 	g.write("Caddyfile", ports.Replace(string(text)))
 	g.env = append(g.env, "CADDY_ADMIN="+g.admin) // Caddy's own way to say where the admin endpoint is
 	g.start()
 	return g, ports
+}
+
+// quickstart starts the example that the main README tells of.
+func quickstart(t *testing.T) (*gateway, *strings.Replacer) {
+	t.Helper()
+	return example(t, "quickstart")
 }
 
 // tour runs shell snippets, in one shell as a reader would, and checks that the
@@ -97,6 +114,16 @@ func (g *gateway) tour(blocks []string) {
 	}
 }
 
+// follow is the tour of all shell snippets of a file.
+func (g *gateway) follow(file string, ports *strings.Replacer) {
+	g.t.Helper()
+	var blocks []string
+	for _, block := range snippets(g.t, file, "sh") {
+		blocks = append(blocks, ports.Replace(block))
+	}
+	g.tour(blocks)
+}
+
 // Ensure that the README's tour works when it is pasted, line by line.
 func TestReadmeTourWorksWhenPasted(t *testing.T) {
 	g, ports := quickstart(t)
@@ -113,11 +140,7 @@ func TestReadmeTourWorksWhenPasted(t *testing.T) {
 // Ensure that what the quickstart says to try works.
 func TestQuickstartSnippetsWork(t *testing.T) {
 	g, ports := quickstart(t)
-	var blocks []string
-	for _, block := range snippets(t, "examples/quickstart/README.md", "sh") {
-		blocks = append(blocks, ports.Replace(block))
-	}
-	g.tour(blocks)
+	g.follow("examples/quickstart/README.md", ports)
 }
 
 // Ensure that every Caddyfile that is shown adapts, and is formatted as caddy
