@@ -31,6 +31,11 @@ type Options struct {
 	// AuditEntries is how many entries each of the two audit rings keeps. 0 is
 	// DefaultAuditEntries; at most MaxAuditEntries.
 	AuditEntries int
+
+	// For [Restore]: a time that counts as seen, and whether what the store itself
+	// has seen does not.
+	clockSeen  int64
+	clockReset bool
 }
 
 // DB is a token store: records, revocation, cache, clock, sealing and audit, on
@@ -133,7 +138,10 @@ func open(ctx context.Context, store Store, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.clock = newClock(opts.Now, mark)
+	if opts.clockReset {
+		mark = 0
+	}
+	db.clock = newClock(opts.Now, max(mark, opts.clockSeen))
 	db.checkClock()
 	if err := db.audit.restore(ctx, db, opts.AuditEntries); err != nil {
 		return nil, err

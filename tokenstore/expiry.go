@@ -32,7 +32,7 @@ func (x *expiryIndex) add(key Key, t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	second := (t.UnixMilli() + 999) / 1000
+	second := secondAfter(t.UnixMilli())
 	if x.keys == nil {
 		x.keys = make(map[int64][][]byte, 2)
 	}
@@ -41,6 +41,9 @@ func (x *expiryIndex) add(key Key, t time.Time) {
 	}
 	x.keys[second] = append(x.keys[second], []byte(key))
 }
+
+// secondAfter is the first full second, since 1970, not before ms milliseconds.
+func secondAfter(ms int64) int64 { return (ms + 999) / 1000 }
 
 // encode adds the index records to puts.
 func (x *expiryIndex) encode(puts []Put, id BatchID, auth *authenticator) ([]Put, error) {

@@ -19,12 +19,12 @@ import (
 // Errors about files that are refused, with what to do.
 var (
 	errForeign = fmt.Errorf("%w: this is not a token store. Name the right file", tokenstore.ErrFormat)
-	errNewer   = fmt.Errorf("%w: the file was written by a newer version. Run that version, or restore a snapshot that this version made", tokenstore.ErrFormat)
+	errNewer   = fmt.Errorf("%w: the file was written by a newer version. Run that version, or restore a backup that this version made", tokenstore.ErrFormat)
 )
 
 // damaged is the error about a file that is refused for its structure.
 func damaged(what string, args ...any) error {
-	return fmt.Errorf("%w: %s. Restore a snapshot", tokenstore.ErrDamaged, fmt.Sprintf(what, args...))
+	return fmt.Errorf("%w: %s. Restore a backup", tokenstore.ErrDamaged, fmt.Sprintf(what, args...))
 }
 
 // check decides whether the engine may use a file that is open for reading: is
@@ -35,8 +35,9 @@ func damaged(what string, args ...any) error {
 //
 // A small file is read whole; of a large one the branch pages only, which are
 // some thousand for a million records.
-func check(db *bbolt.DB, file *os.File) error {
-	return guard(func() error {
+// The layout that the file has is one that m leads on from.
+func check(db *bbolt.DB, file *os.File, m migrations) (layout uint32, err error) {
+	err = guard(func() error {
 		head, err := readHeader(file)
 		if err != nil {
 			return err
@@ -50,7 +51,7 @@ func check(db *bbolt.DB, file *os.File) error {
 			return unavailable(err)
 		}
 		defer func() { _ = tx.Rollback() }()
-		if err := checkFormat(tx); err != nil {
+		if layout, err = checkFormat(tx, m); err != nil {
 			return err
 		}
 		for _, name := range [][]byte{bucketRecords, bucketBatches, bucketReserve} {
@@ -66,23 +67,27 @@ func check(db *bbolt.DB, file *os.File) error {
 		}
 		return t.checkFree()
 	})
+	return layout, err
 }
 
 // checkFormat reads what the file says of itself.
-func checkFormat(tx *bbolt.Tx) error {
+func checkFormat(tx *bbolt.Tx, m migrations) (layout uint32, err error) {
 	about := tx.Bucket(bucketAbout)
 	if about == nil || string(about.Get(keyFormat)) != format {
-		return errForeign
+		return 0, errForeign
 	}
 	version := about.Get(keyLayout)
 	if len(version) != 4 {
-		return damaged("the version of the layout is garbled")
+		return 0, damaged("the version of the layout is garbled")
 	}
-	if v := binary.BigEndian.Uint32(version); v > layout {
-		return fmt.Errorf("%w (layout %d; this version knows %d)", errNewer, v, layout)
+	layout = binary.BigEndian.Uint32(version)
+	if layout > m.present {
+		return layout, fmt.Errorf("%w (layout %d; this version knows %d)", errNewer, layout, m.present)
 	}
-	_, _, err := readState(tx)
-	return err
+	if layout == m.present {
+		_, _, err = readState(tx) // an older layout may keep it elsewhere
+	}
+	return layout, err
 }
 
 // Constants of bbolt's file format.

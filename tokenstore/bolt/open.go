@@ -39,7 +39,9 @@ type Options struct {
 	// the disk, damage. Default: slog.Default().
 	Logger *slog.Logger
 
-	faults faults
+	faults  faults
+	layouts *migrations
+	startAt tokenstore.Revision // the least from which revisions go on
 }
 
 // faults are the places where this package's tests make the disk fail.
@@ -49,9 +51,8 @@ type faults struct {
 }
 
 const (
-	// format and layout say what the file is; see doc.go.
+	// format says what the file is; see doc.go.
 	format = "caddy-oauth2 token store"
-	layout = 1
 
 	// lockRetry is how often a lock held elsewhere is tried again.
 	lockRetry = 50 * time.Millisecond
@@ -66,7 +67,8 @@ const (
 // given its own, so that a crash leaves a whole store or none.
 //
 // An empty, foreign, damaged or newer file is refused and not touched:
-// [tokenstore.ErrFormat], [tokenstore.ErrDamaged]. When another process has the
+// [tokenstore.ErrFormat], [tokenstore.ErrDamaged]. An older one is copied to a
+// name beside it, and then brought to the present layout. When another process has the
 // store open: [tokenstore.ErrLocked]. A context that ends ends the waiting for
 // the lock.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
@@ -79,6 +81,9 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if opts.faults.sync == nil {
 		opts.faults.sync = (*bbolt.DB).Sync
 	}
+	if opts.layouts == nil {
+		opts.layouts = &layouts
+	}
 	s, err := open(ctx, path, opts)
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore/bolt: %s: %w", path, err)
@@ -87,25 +92,19 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 }
 
 func open(ctx context.Context, path string, opts Options) (*Store, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(path, reserveItems); err != nil {
 			return nil, fmt.Errorf("making a new store: %w", err)
 		}
-		info, err = os.Stat(path)
 	}
-	switch {
-	case err != nil:
-		return nil, unavailable(err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%w: this is not a regular file", tokenstore.ErrFormat)
-	case info.Size() == 0:
-		return nil, fmt.Errorf("%w: the file is empty. Restore a snapshot; or remove the file to begin with a new store, without the clients and tokens of the old", tokenstore.ErrFormat)
+	info, err := inspect(path)
+	if err != nil {
+		return nil, err
 	}
 	if loose := info.Mode().Perm() &^ 0o600; loose != 0 {
 		opts.Logger.Warn("the store's file is open to others; chmod 600 it", "path", path, "mode", info.Mode().Perm().String())
 	}
-	wait := &lockWait{until: time.Now().Add(max(opts.LockWait, lockGrace)), quiet: time.Now().Add(lockGrace), onWaiting: opts.OnWaiting}
+	wait := newLockWait(opts)
 
 	// First a look without changing anything: bbolt writes to what it opens for
 	// writing, even when that is somebody else's.
@@ -113,8 +112,8 @@ func open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(check(db, file), db.Close())
-	if err != nil {
+	found, err := check(db, file, *opts.layouts)
+	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, err
 	}
 
@@ -126,19 +125,32 @@ func open(ctx context.Context, path string, opts Options) (*Store, error) {
 		db: db, file: file, opts: opts,
 		queue: make(chan *request, maxQueue), committed: make(chan struct{}), closing: make(chan struct{}),
 	}
-	if err := guard(s.load); err != nil {
+	if err := guard(func() error { return s.load(ctx, found) }); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	go s.commitAll()
 	return s, nil
 }
 
-// load reads what the engine keeps in memory. What a process that was killed
-// has written but not synced is made durable first.
-func (s *Store) load() error {
+// load makes durable what a process that was killed has written but not synced,
+// brings the file from its layout to the present one, and reads what the engine
+// keeps in memory.
+func (s *Store) load(ctx context.Context, layout uint32) error {
 	if err := s.settle(); err != nil {
 		return unavailable(err)
 	}
+	if err := s.migrate(ctx, layout); err != nil {
+		return err
+	}
+	if err := s.read(); err != nil {
+		return err
+	}
+	s.revision = max(s.revision, s.opts.startAt)
+	return nil
+}
+
+// read reads what the engine keeps in memory.
+func (s *Store) read() error {
 	tx, err := s.db.Begin(false)
 	if err != nil {
 		return unavailable(err)
@@ -150,6 +162,7 @@ func (s *Store) load() error {
 	if err := s.memory.load(tx.Bucket(bucketBatches)); err != nil {
 		return err
 	}
+	s.opened = s.revision
 	s.scarce = tx.Bucket(bucketReserve) == nil
 	s.horizon.Store(&horizon{snapshot: tx.ID(), revision: s.revision})
 	s.figures.describe(s.db.Stats(), s.db.Info().PageSize, s.keys)
@@ -227,7 +240,7 @@ func initialize(tx *bbolt.Tx, reserve int) error {
 	if err := about.Put(keyFormat, []byte(format)); err != nil {
 		return err
 	}
-	if err := about.Put(keyLayout, binary.BigEndian.AppendUint32(nil, layout)); err != nil {
+	if err := about.Put(keyLayout, binary.BigEndian.AppendUint32(nil, layouts.present)); err != nil {
 		return err
 	}
 	return about.Put(keyState, sealedState(0, 0))
@@ -253,6 +266,13 @@ func (w *lockWait) open(ctx context.Context, path string, opts *bbolt.Options) (
 			db, err = bbolt.Open(path, 0o600, opts)
 			return err
 		})
+		if err == nil && !isAt(file, path) {
+			// It was replaced between the opening and the locking.
+			if err := db.Close(); err != nil {
+				return nil, nil, unavailable(err)
+			}
+			continue
+		}
 		if !errors.Is(err, bbolterrors.ErrTimeout) {
 			break
 		}
@@ -277,6 +297,17 @@ func (w *lockWait) open(ctx context.Context, path string, opts *bbolt.Options) (
 	return db, file, nil
 }
 
+// isAt says whether an open file is the one that has the path's name now.
+func isAt(file *os.File, path string) bool {
+	locked, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	// One that vanished is as good as another: what is locked is whole.
+	return err != nil || os.SameFile(locked, named)
+}
+
 // sleep waits, unless the context ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -293,7 +324,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func notOpened(err error) error {
 	switch {
 	case errors.Is(err, tokenstore.ErrDamaged):
-		return fmt.Errorf("%w. Restore a snapshot", err)
+		return fmt.Errorf("%w. Restore a backup", err)
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch):
 		return errForeign
 	case errors.Is(err, bbolterrors.ErrChecksum):

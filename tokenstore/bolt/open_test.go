@@ -181,7 +181,7 @@ func TestWrongFilesAreRefused(t *testing.T) {
 		"foreign, unsynced": {foreign(1, &bbolt.Options{NoFreelistSync: true}), tokenstore.ErrFormat, "not a token store"},
 		"foreign and new":   {foreign(0, nil), tokenstore.ErrFormat, "not a token store"},
 		"other format":      {with(keyFormat, []byte("another program")), tokenstore.ErrFormat, "not a token store"},
-		"newer layout":      {with(keyLayout, binary.BigEndian.AppendUint32(nil, layout+1)), tokenstore.ErrFormat, "newer version"},
+		"newer layout":      {with(keyLayout, binary.BigEndian.AppendUint32(nil, layouts.present+1)), tokenstore.ErrFormat, "newer version"},
 		"no state":          {with(keyState, nil), tokenstore.ErrDamaged, "0 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -111,6 +111,9 @@ func (s *Store) enqueue(r *request) error {
 	if s.closed {
 		return errClosed
 	}
+	if s.readOnly {
+		return errReadOnly
+	}
 	select {
 	case s.queue <- r:
 		return nil

@@ -48,6 +48,9 @@ type Store struct {
 	mu        sync.RWMutex  // held to queue and, exclusively, to close
 	closed    bool
 
+	readOnly bool
+	opened   tokenstore.Revision // as the file was opened
+
 	horizon atomic.Pointer[horizon]
 	doubts  atomic.Uint64 // commits whose outcome was unknown at first
 	broken  atomic.Bool   // a panic may have left bbolt's own state behind
@@ -261,13 +264,13 @@ func (s *Store) Close() error {
 
 var (
 	errClosed = fmt.Errorf("%w: it is closed", tokenstore.ErrUnavailable)
-	errBroken = fmt.Errorf("%w: the file was found damaged; restore a snapshot and restart", tokenstore.ErrDamaged)
+	errBroken = fmt.Errorf("%w: the file was found damaged; restore a backup and restart", tokenstore.ErrDamaged)
 )
 
 // breakDown ends all use of bbolt but leaves the process alone.
 func (s *Store) breakDown(cause error) {
 	if !s.broken.Swap(true) {
-		s.opts.Logger.Error("the store's file is damaged; it takes no more requests until a snapshot is restored",
+		s.opts.Logger.Error("the store's file is damaged; it takes no more requests until a backup is restored",
 			"path", s.file.Name(), "error", cause)
 	}
 }
