@@ -5,11 +5,13 @@ package systemtest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,7 +75,8 @@ func quickstart(t *testing.T) (*gateway, *strings.Replacer) {
 }
 
 // tour runs shell snippets, in one shell as a reader would, and checks that the
-// output of each has the text of all its "# → text" lines.
+// output of each has the text of all its "# → text" lines. What they leave
+// running ends with the test.
 func (g *gateway) tour(blocks []string) {
 	t := g.t
 	t.Helper()
@@ -94,9 +97,11 @@ func (g *gateway) tour(blocks []string) {
 	cmd.Dir = g.dir
 	cmd.Env = append(os.Environ(), g.env...)
 	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var errors strings.Builder
-	cmd.Stderr = &errors
+	cmd.Stderr = io.MultiWriter(&errors, g.logs)
 	output, err := cmd.Output()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	if err != nil {
 		t.Errorf("the tour failed: %v\n%s\n%s", err, output, errors.String())
 	}
@@ -152,7 +157,7 @@ func TestCaddyfilesThatAreShownAreValid(t *testing.T) {
 			shown[fmt.Sprintf("%s, Caddyfile %d", file, i+1)] = text
 		}
 	}
-	examples, err := filepath.Glob(filepath.Join(root, "examples/*/Caddyfile"))
+	examples, err := filepath.Glob(filepath.Join(root, "examples/*/*Caddyfile"))
 	if err != nil || len(examples) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
