@@ -20,19 +20,30 @@ const (
 	AuthSecretBasic = "client_secret_basic"
 	AuthSecretPost  = "client_secret_post"
 	AuthNone        = "none"
+	// AuthSecretJWT: an assertion under a MAC whose key is the secret (OpenID Connect Core §9).
+	AuthSecretJWT = "client_secret_jwt"
+	// AuthPrivateKeyJWT: an assertion that the client signs with a key of its own (OpenID Connect Core §9).
+	AuthPrivateKeyJWT = "private_key_jwt"
 )
+
+// AssertionTypeJWT says that a client authenticates by a JWT (RFC 7523 §2.2).
+const AssertionTypeJWT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // Request and response parameters.
 const (
-	ParamClientID         = "client_id"
-	ParamClientSecret     = "client_secret"
-	ParamGrantType        = "grant_type"
-	ParamScope            = "scope"
-	ParamResource         = "resource"
-	ParamToken            = "token"
-	ParamError            = "error"
-	ParamErrorDescription = "error_description"
-	ParamErrorURI         = "error_uri"
+	ParamClientID     = "client_id"
+	ParamClientSecret = "client_secret"
+	// ParamClientAssertion and ParamClientAssertionType carry what authenticates a
+	// client without its secret (RFC 7521 §4.2).
+	ParamClientAssertion     = "client_assertion"
+	ParamClientAssertionType = "client_assertion_type"
+	ParamGrantType           = "grant_type"
+	ParamScope               = "scope"
+	ParamResource            = "resource"
+	ParamToken               = "token"
+	ParamError               = "error"
+	ParamErrorDescription    = "error_description"
+	ParamErrorURI            = "error_uri"
 )
 
 // Token types of answers (RFC 6750 §4).

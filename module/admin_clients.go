@@ -110,7 +110,7 @@ func postClient(r *adminRequest) (any, error) {
 	if err := r.read(&order); err != nil {
 		return nil, err
 	}
-	if order.Secret == "" && order.Confidential() {
+	if order.Secret == "" && order.HasSecret() {
 		if err := r.onThisMachine(); err != nil {
 			return nil, err
 		}
@@ -189,7 +189,9 @@ func postClientSecret(r *adminRequest) (any, error) {
 	if order.Overlap != nil {
 		overlap = time.Duration(*order.Overlap)
 	}
-	raw, err := client.RotateSecret(r.Context(), db, actorAdmin, id, string(order.Secret), overlap)
+	raw, err := client.RotateSecret(r.Context(), db, actorAdmin, id, client.Rotation{
+		Secret: string(order.Secret), Overlap: overlap, AuthMethod: order.AuthMethod,
+	})
 	if err != nil {
 		return nil, clientError(id, err)
 	}

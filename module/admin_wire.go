@@ -84,6 +84,9 @@ type secretRotation struct {
 	// Secret is one that exists already, of at least 32 characters. Absent: one
 	// is made.
 	Secret secretText `json:"secret,omitempty"`
+	// AuthMethod is how the client authenticates from now on. If that is another
+	// way than so far, all its secrets and keys so far end. Absent: as so far.
+	AuthMethod string `json:"auth_method,omitempty"`
 }
 
 // clientEnding answers the removal of a client, or of all its tokens.

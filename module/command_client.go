@@ -28,14 +28,16 @@ func clientAddCommand() *cobra.Command {
 		Short: "Adds a client to the store and prints its secret, once",
 		Long: `
 Adds a client to the store. Its secret is made here, printed to standard output
-and never shown again: the store keeps only a digest. A client that the
-Caddyfile names cannot be added.
+and never shown again: the store keeps only a digest, or for client_secret_jwt
+the secret itself, sealed. A client of private_key_jwt has no secret, but keys of
+its own. A client that the Caddyfile names cannot be added.
 
 Without --grant-types the client may use client_credentials, which is what
 programs without users need.`,
 		Example: `  $ caddy oauth2 client add nightly-job --scopes "orders:read reports" > /run/secrets/nightly-job
   $ caddy oauth2 client add reporter --scopes reports --access-token-lifetime 10m --json
-  $ caddy oauth2 client add moved-here --secret - < /run/secrets/moved-here`,
+  $ caddy oauth2 client add moved-here --secret - < /run/secrets/moved-here
+  $ caddy oauth2 client add ledger --auth-method private_key_jwt --jwks ledger-public.jwks --scopes reports`,
 		Args: takes("ID"),
 		RunE: action(addClient),
 	}
@@ -164,7 +166,8 @@ func (c *console) printClient(v clientView) error {
 	return c.print(v, func(w io.Writer) {
 		pairs := [][2]string{
 			{"id", v.ID}, {"name", v.Name}, {"source", string(v.Source)}, {"state", v.state()},
-			{"auth method", v.AuthMethod}, {"grant types", words(v.GrantTypes)},
+			{"auth method", v.AuthMethod}, {"auth signing alg", v.AuthSigningAlg}, {"keys at", v.JWKSURI},
+			{"grant types", words(v.GrantTypes)},
 			{"scopes", words(v.Scopes)}, {"default scopes", words(v.DefaultScopes)},
 			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},
 			{"introspects", words(v.Introspects)}, {"last used", instantOf(v.LastUsed)},
@@ -224,12 +227,15 @@ func clientRotateCommand() *cobra.Command {
 		Long: `
 Makes a new secret and prints it to standard output, once. The old one still
 holds for --overlap, so that the client can be given the new one in peace; one
-before that ends at once.`,
+before that ends at once. With another --auth-method all earlier ones end at once,
+and keys too.`,
 		Example: `  $ caddy oauth2 client rotate-secret nightly-job > /run/secrets/nightly-job
-  $ caddy oauth2 client rotate-secret nightly-job --overlap 0s   # the old one leaked`,
+  $ caddy oauth2 client rotate-secret nightly-job --overlap 0s   # the old one leaked
+  $ caddy oauth2 client rotate-secret nightly-job --auth-method client_secret_jwt`,
 		Args: takes("ID"),
 		RunE: action(rotateSecret),
 	}
+	cmd.Flags().String("auth-method", "", "Another way to authenticate: client_secret_basic, client_secret_post or client_secret_jwt")
 	cmd.Flags().String("overlap", defaultOverlap.String(), "How long the old secret still holds, such as 0s, 90m or 7d")
 	secretFlag(cmd)
 	return cmd
@@ -241,6 +247,9 @@ func rotateSecret(c *console) error {
 		return err
 	}
 	order := map[string]any{"overlap": overlap}
+	if c.given("auth-method") {
+		order["auth_method"] = c.flag("auth-method")
+	}
 	if err := c.ownSecret(order); err != nil {
 		return err
 	}
@@ -287,71 +296,4 @@ Caddyfile are removed there.`,
 // already.
 func (c *console) printChanged(document any) error {
 	return c.print(document, func(io.Writer) {})
-}
-
-// clientFlags are the settings of a client, named as in the Caddyfile.
-func clientFlags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.String("name", "", "Name that people read")
-	f.String("auth-method", "", "How it authenticates: client_secret_basic (default), client_secret_post or none")
-	for flag, usage := range clientLists {
-		f.StringArray(flag, nil, usage)
-	}
-	f.String("access-token-lifetime", "", "How long its access tokens live, such as 10m; 0s means the server's")
-	f.Bool("disabled", false, "Refuse the client and all its tokens, and keep it")
-}
-
-// clientLists are the settings that are lists, given as words in one argument
-// or by repeating the flag.
-var clientLists = map[string]string{
-	"grant-types":    "Grant types it may use, separated by spaces",
-	"scopes":         "Scopes it may ask for, separated by spaces",
-	"default-scopes": "Scopes of a token when it asks for none, separated by spaces (default: all its scopes)",
-	"redirect-uris":  "Where its users are sent back to, separated by spaces",
-	"origins":        "Web origins whose scripts may use it, separated by spaces",
-	"introspects":    "Resources whose tokens it may introspect, as URIs separated by spaces",
-}
-
-// clientSettings is what the flags of [clientFlags] say, and nothing that they
-// do not: by the names of the JSON, which are theirs with "_" for "-".
-func (c *console) clientSettings() (map[string]any, error) {
-	settings := map[string]any{}
-	for _, flag := range []string{"name", "auth-method"} {
-		if c.given(flag) {
-			settings[jsonName(flag)] = c.flag(flag)
-		}
-	}
-	for flag := range clientLists {
-		if c.given(flag) {
-			settings[jsonName(flag)] = c.list(flag)
-		}
-	}
-	if c.given("disabled") {
-		settings["disabled"], _ = c.cmd.Flags().GetBool("disabled")
-	}
-	if flag := "access-token-lifetime"; c.given(flag) {
-		lifetime, err := c.duration(flag)
-		if err != nil {
-			return nil, err
-		}
-		settings[jsonName(flag)] = lifetime
-	}
-	return settings, nil
-}
-
-func jsonName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
-
-// list reads a flag that takes several words.
-func (c *console) list(flag string) []string {
-	values, _ := c.cmd.Flags().GetStringArray(flag)
-	return append([]string{}, strings.Fields(strings.Join(values, " "))...)
-}
-
-// duration reads a flag that is one, as Caddy does: "d" is for days.
-func (c *console) duration(flag string) (client.Duration, error) {
-	d, err := caddy.ParseDuration(c.flag(flag))
-	if err != nil || d < 0 {
-		return 0, refuse("--%s %q is no duration: write 90s, 10m, 24h or 7d", flag, c.flag(flag))
-	}
-	return client.Duration(d), nil
 }

@@ -41,6 +41,9 @@ const (
 	KindSealed Kind = 'E'
 	// KindUsage: when something was last used.
 	KindUsage Kind = 'L'
+	// KindSpent: the mark of something that counts once and was used, such as the
+	// id of an assertion, under a digest of it.
+	KindSpent Kind = 'P'
 )
 
 // kinds lists all of them with the names that figures show.
@@ -48,7 +51,7 @@ var kinds = map[Kind]string{
 	KindMeta: "meta", KindExpiry: "expiry", KindAudit: "audit", KindStore: "store_anchor",
 	KindClient: "client", KindClientAnchor: "client_anchor", KindUserAnchor: "user_anchor",
 	KindSessionAnchor: "session_anchor", KindConsentAnchor: "consent_anchor",
-	KindGrant: "grant", KindCredential: "credential", KindSealed: "sealed", KindUsage: "usage",
+	KindGrant: "grant", KindCredential: "credential", KindSealed: "sealed", KindUsage: "usage", KindSpent: "spent",
 }
 
 // String is the kind's name, fit for a metric label.
@@ -95,6 +98,10 @@ func ClientKey(id string) Key { return NewKey("", KindClient, id) }
 
 // ClientAnchorKey is the key of a client's anchor in the default realm.
 func ClientAnchorKey(id string) Key { return NewKey("", KindClientAnchor, id) }
+
+// SpentKey is the key of the mark of what was used once and is named by digest,
+// in the default realm.
+func SpentKey(digest [32]byte) Key { return NewKey("", KindSpent, string(digest[:])) }
 
 // valid says whether k has the layout of a key.
 func (k Key) valid() bool { return len(k) >= 2 && len(k) >= 2+int(k[0]) }

@@ -107,7 +107,7 @@ func TestAuthenticate(t *testing.T) {
 		"basic and an empty secret, in body": {basic("job", strong), post("job", ""), "", authz.ErrInvalidRequest},
 		"two Authorization headers":          {http.Header{"Authorization": {"Basic " + good, "Basic " + good}}, nil, "", authz.ErrInvalidRequest},
 	} {
-		got, err := Authenticate(t.Context(), w.registry, &http.Request{Header: c.header}, c.form)
+		got, err := w.authenticator().Authenticate(t.Context(), &http.Request{Header: c.header}, c.form)
 		switch {
 		case c.err == nil && (err != nil || got.ID != c.client):
 			t.Errorf("%s: %v", name, err)
@@ -140,7 +140,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 			compare: func(x, y []byte) int { c.comparisons++; return subtle.ConstantTimeCompare(x, y) },
 		}
 		before := w.engine.reads.Load()
-		if _, err := authenticate(t.Context(), w.registry, header, form, counting); !errors.Is(err, authz.ErrInvalidClient) {
+		if _, err := w.authenticator().authenticate(t.Context(), header, form, counting); !errors.Is(err, authz.ErrInvalidClient) {
 			t.Fatal(err)
 		}
 		c.reads = w.engine.reads.Load() - before
@@ -171,12 +171,12 @@ func TestAuthenticateReportsTrouble(t *testing.T) {
 	w := newWorld(t, build(t, declared(nil)))
 	w.engine.failing.Store(true)
 	for _, id := range []string{"nobody", "job"} {
-		_, err := authenticate(t.Context(), w.registry, basic(id, "wrong"), nil, constantTime)
+		_, err := w.authenticator().authenticate(t.Context(), basic(id, "wrong"), nil, constantTime)
 		if !errors.Is(err, authz.ErrTemporarilyUnavailable) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if _, err := authenticate(t.Context(), w.registry, basic("job", strong), nil, constantTime); err != nil {
+	if _, err := w.authenticator().authenticate(t.Context(), basic("job", strong), nil, constantTime); err != nil {
 		t.Errorf("a configured client with its secret needs no store: %v", err)
 	}
 }
@@ -185,11 +185,11 @@ func TestAuthenticateReportsTrouble(t *testing.T) {
 func TestExpectHoldsTheClientStill(t *testing.T) {
 	w := newWorld(t, build(t, declared(nil)))
 	secret := w.add(t, Client{ID: "stored"})
-	stored, err := authenticate(t.Context(), w.registry, basic("stored", secret), nil, constantTime)
+	stored, err := w.authenticator().authenticate(t.Context(), basic("stored", secret), nil, constantTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	configured, err := authenticate(t.Context(), w.registry, basic("job", strong), nil, constantTime)
+	configured, err := w.authenticator().authenticate(t.Context(), basic("job", strong), nil, constantTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func TestExpectHoldsTheClientStill(t *testing.T) {
 	if err := errors.Join(commit(stored), commit(configured)); err != nil {
 		t.Errorf("unchanged: %v", err)
 	}
-	if _, err := RotateSecret(t.Context(), w.db, "admin", "stored", "", 0); err != nil {
+	if _, err := RotateSecret(t.Context(), w.db, "admin", "stored", Rotation{}); err != nil {
 		t.Fatal(err)
 	}
 	if commit(stored) == nil {

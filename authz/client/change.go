@@ -40,26 +40,29 @@ func Get(ctx context.Context, db *tokenstore.DB, id string) (*Client, error) {
 	return &rec.Value, nil
 }
 
-// Add puts a new client into the store. A confidential one gets the given
-// secret, or with "" one that is made here; raw is that secret, to be shown
-// once. actor is who does it, for the audit log. Errors: [ErrExists], what
+// Add puts a new client into the store. One that has a secret gets the given
+// one, or with "" one that is made here; raw is that secret, to be shown once.
+// actor is who does it, for the audit log. Errors: [ErrExists], what
 // [Client.Validate] finds, or trouble of the store.
 func Add(ctx context.Context, db *tokenstore.DB, actor string, c Client, secret string) (raw string, err error) {
+	change := db.NewChange()
 	c.Secrets = nil
-	if c.Confidential() {
+	if c.HasSecret() {
 		var s Secret
 		if raw, s, err = newSecret(secret); err != nil {
 			return "", err
 		}
 		c.Secrets = []Secret{s}
+		if err := keepRecoverable(db, change, &c, raw); err != nil {
+			return "", err
+		}
 	} else if secret != "" {
-		return "", errors.New("auth_method none excludes a secret")
+		return "", fmt.Errorf("auth_method %s excludes a secret", c.Method())
 	}
 	normalize(&c)
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
-	change := db.NewChange()
 	change.Create(tokenstore.ClientKey(c.ID), &c, time.Time{})
 	// Whatever an earlier client of this id left behind ends here.
 	change.Revoke(tokenstore.ClientAnchorKey(c.ID))
@@ -75,7 +78,8 @@ func Add(ctx context.Context, db *tokenstore.DB, actor string, c Client, secret 
 }
 
 // Edit changes the metadata of a stored client: edit gets a copy and changes it.
-// Id and secrets stay as they are. No token is revoked; scopes taken away and
+// Its id stays as it is, and so do its secrets. Another authentication method ends
+// the secrets and keys that it has no use for. No token is revoked; scopes taken away and
 // disabling count at once, because both are asked for at every use. Errors:
 // [ErrNotFound], edit's own, what [Client.Validate] finds,
 // [tokenstore.ErrConflict] when somebody else edited meanwhile, or trouble of
@@ -85,46 +89,87 @@ func Edit(ctx context.Context, db *tokenstore.DB, actor, id string, edit func(*C
 	if err != nil {
 		return nil, err
 	}
-	c := rec.Value
+	before := &rec.Value
+	c := *before
 	if err := edit(&c); err != nil {
 		return nil, err
 	}
-	c.ID, c.Secrets = id, rec.Value.Secrets
+	c.ID, c.Secrets = id, before.Secrets
+	if before.Confidential() && !c.Confidential() {
+		return nil, errors.New("a client that authenticates does not become one that does not: remove it, and add it anew with auth_method none")
+	}
+	if c.Method() != before.Method() {
+		c.dropProofs()
+	}
+	if c.recoverable() && !before.recoverable() {
+		return nil, fmt.Errorf("auth_method %s needs a secret that can be recovered, and of the present one only a digest is kept: "+
+			"give the client a new one, with the new method (`rotate-secret --auth-method %[1]s`)", authz.AuthSecretJWT)
+	}
 	normalize(&c)
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return &c, replace(ctx, db, rec, &c, authz.EventClientEdited, actor)
+	change := db.NewChange()
+	if !c.recoverable() {
+		forgetRecoverable(change, before, nil)
+	}
+	return &c, replace(ctx, db, change, rec, &c, authz.EventClientEdited, actor)
 }
 
-// RotateSecret gives a stored confidential client a new secret: the given one,
-// or with "" one that is made here. raw is that secret. The newest secret so
-// far counts for overlap longer, 0 ends it at once; older ones end in any case.
-// Tokens live on. Errors as of [Edit].
-func RotateSecret(ctx context.Context, db *tokenstore.DB, actor, id, secret string, overlap time.Duration) (raw string, err error) {
+// Rotation is how a client gets a new secret.
+type Rotation struct {
+	// Secret is the new one; empty: one is made.
+	Secret string
+	// Overlap is for how long the newest secret so far still counts, 0 to
+	// [MaxLifetime]; 0 ends it at once. Older ones end in any case.
+	Overlap time.Duration
+	// AuthMethod is how the client authenticates from now on, one that has a
+	// secret. If that is another way than so far, secrets and keys so far end.
+	// Empty: it stays as it is.
+	AuthMethod string
+}
+
+// RotateSecret gives a stored client a new secret, and returns that. Tokens live
+// on. Errors as of [Edit].
+func RotateSecret(ctx context.Context, db *tokenstore.DB, actor, id string, r Rotation) (raw string, err error) {
 	rec, err := load(ctx, db, id)
 	if err != nil {
 		return "", err
 	}
-	c := rec.Value
-	if !c.Confidential() {
-		return "", errors.New("a client of auth_method none has no secret")
+	before := &rec.Value
+	c := *before
+	if r.AuthMethod != "" && r.AuthMethod != before.Method() {
+		c.AuthMethod = r.AuthMethod
+		c.dropProofs()
 	}
-	if overlap < 0 || overlap > MaxLifetime {
+	switch {
+	case !c.HasSecret():
+		return "", fmt.Errorf("a client of auth_method %s has no secret", c.Method())
+	case r.Overlap < 0 || r.Overlap > MaxLifetime:
 		return "", fmt.Errorf("the overlap is between 0 and %v", MaxLifetime)
 	}
-	raw, s, err := newSecret(secret)
+	raw, s, err := newSecret(r.Secret)
 	if err != nil {
 		return "", err
 	}
-	secrets := []Secret{s}
-	if now := db.Now(); overlap > 0 && len(c.Secrets) > 0 && c.Secrets[0].live(now) {
-		old := c.Secrets[0]
-		old.NotAfter = now.Add(overlap)
-		secrets = append(secrets, old)
+	c.Secrets = []Secret{s}
+	if now := db.Now(); r.Overlap > 0 && c.Method() == before.Method() && len(before.Secrets) > 0 && before.Secrets[0].live(now) {
+		old := before.Secrets[0]
+		if old.Digest == s.Digest {
+			return "", errors.New("the client has this secret already")
+		}
+		old.NotAfter = now.Add(r.Overlap)
+		c.Secrets = append(c.Secrets, old)
 	}
-	c.Secrets = secrets
-	if err := replace(ctx, db, rec, &c, authz.EventClientSecretRotated, actor); err != nil {
+	if err := c.Validate(); err != nil {
+		return "", err
+	}
+	change := db.NewChange()
+	forgetRecoverable(change, before, c.Secrets)
+	if err := keepRecoverable(db, change, &c, raw); err != nil {
+		return "", err
+	}
+	if err := replace(ctx, db, change, rec, &c, authz.EventClientSecretRotated, actor); err != nil {
 		return "", err
 	}
 	return raw, nil
@@ -139,6 +184,7 @@ func Remove(ctx context.Context, db *tokenstore.DB, actor, id string) error {
 	}
 	change := db.NewChange()
 	change.DeleteAt(rec.Key, rec.Revision)
+	forgetRecoverable(change, &rec.Value, nil)
 	change.Delete(tokenstore.ClientAnchorKey(id)) // a missing anchor refuses
 	change.Audit(auditEntry(authz.EventClientRemoved, id, actor))
 	_, err = db.Commit(ctx, change)
@@ -169,8 +215,8 @@ func load(ctx context.Context, db *tokenstore.DB, id string) (*tokenstore.Record
 	return rec, err
 }
 
-func replace(ctx context.Context, db *tokenstore.DB, rec *tokenstore.Record[Client], c *Client, event authz.EventType, actor string) error {
-	change := db.NewChange()
+// replace completes change by the client's new state, and commits it.
+func replace(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, rec *tokenstore.Record[Client], c *Client, event authz.EventType, actor string) error {
 	change.Replace(rec.Key, rec.Revision, c, time.Time{})
 	change.Audit(auditEntry(event, c.ID, actor))
 	_, err := db.Commit(ctx, change)
@@ -186,9 +232,26 @@ func newSecret(given string) (raw string, s Secret, err error) {
 	return raw, s, err
 }
 
+// dropProofs removes what c had to prove itself by another method than its
+// present one.
+func (c *Client) dropProofs() {
+	if !c.HasSecret() {
+		c.Secrets = nil
+	}
+	if c.Method() != authz.AuthPrivateKeyJWT {
+		c.JWKS, c.JWKSURI = nil, ""
+	}
+	if ValidateSigningAlg(c.AuthSigningAlg, c.Method()) != nil {
+		c.AuthSigningAlg = ""
+	}
+}
+
 // normalize brings c into the form that is stored: sets are sorted.
 func normalize(c *Client) {
 	c.Scopes, c.DefaultScopes = scope.Of(c.Scopes...), scope.Of(c.DefaultScopes...)
+	if string(c.JWKS) == "null" {
+		c.JWKS = nil
+	}
 }
 
 func auditEntry(event authz.EventType, id, actor string) tokenstore.AuditEntry {

@@ -4,10 +4,12 @@
 package client
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 )
 
@@ -24,8 +26,8 @@ type Client struct {
 	Name string `json:"name,omitempty" cbor:"2,keyasint,omitempty"`
 
 	// How the client proves who it is, at every endpoint: client_secret_basic,
-	// client_secret_post, or none for an application that cannot keep a secret.
-	// Default: client_secret_basic.
+	// client_secret_post, client_secret_jwt, private_key_jwt, or none for an
+	// application that cannot keep a secret. Default: client_secret_basic.
 	AuthMethod string `json:"auth_method,omitempty" cbor:"3,keyasint,omitempty"`
 
 	// The ways in which the client may obtain tokens, such as
@@ -61,20 +63,43 @@ type Client struct {
 	// are refused, until it is enabled again. Default: false.
 	Disabled bool `json:"disabled,omitempty" cbor:"11,keyasint,omitempty"`
 
+	// The public keys of a client of auth_method private_key_jwt: a JWK Set (RFC
+	// 7517 §5) of at most 16 KiB and 20 keys. In a configuration it may also be a
+	// text, a placeholder such as {file./etc/caddy/shop.jwks}, which is resolved
+	// once, when the configuration is loaded. Either this or jwks_uri.
+	JWKS json.RawMessage `json:"jwks,omitempty" cbor:"13,keyasint,omitempty"`
+
+	// Where the client publishes its public keys: an https URL. They are fetched
+	// when they are needed, and kept. Either this or jwks.
+	JWKSURI string `json:"jwks_uri,omitempty" cbor:"14,keyasint,omitempty"`
+
+	// The one algorithm that the client's assertions are signed with: ES256,
+	// EdDSA, PS256 or RS256 for private_key_jwt, HS256 for client_secret_jwt.
+	// Default: whichever of these suits the key.
+	AuthSigningAlg string `json:"auth_signing_alg,omitempty" cbor:"15,keyasint,omitempty"`
+
 	// Secrets are the digests of the client's secrets, the newest first. At most
 	// [MaxSecrets], so that a secret can be changed without an interruption.
 	Secrets []Secret `json:"-" cbor:"12,keyasint,omitempty"`
+
+	// configured: the operator wrote it into the configuration.
+	configured bool
+	// keys are those of JWKS, where they are at hand already.
+	keys jose.KeySet
 }
 
 // MaxSecrets is how many secrets of one client count at the same time.
 const MaxSecrets = 2
 
-// Secret is what is kept of a client's secret.
+// Secret is what is kept of a client's secret. Where the secret itself is needed
+// (see [authz.AuthSecretJWT]), the store has it beside the client, sealed.
 type Secret struct {
 	// Digest is the SHA-256 of the secret's bytes.
 	Digest [32]byte `cbor:"1,keyasint"`
 	// NotAfter is when the secret stops counting; the zero time means never.
 	NotAfter time.Time `cbor:"2,keyasint,omitzero"`
+	// text is the secret of a configured client that must be recoverable.
+	text string
 }
 
 // String hides the digest: it would let anybody who reads it search for a weak secret.
@@ -94,8 +119,17 @@ func (c *Client) Method() string {
 	return c.AuthMethod
 }
 
-// Confidential reports whether the client can keep a secret (RFC 6749 §2.1).
+// Confidential reports whether the client proves who it is (RFC 6749 §2.1).
 func (c *Client) Confidential() bool { return c.Method() != authz.AuthNone }
+
+// HasSecret reports whether the client proves who it is by a secret that it
+// shares with the server.
+func (c *Client) HasSecret() bool {
+	return c.Confidential() && c.Method() != authz.AuthPrivateKeyJWT
+}
+
+// recoverable reports whether the secret itself must be kept, not only a digest.
+func (c *Client) recoverable() bool { return c.Method() == authz.AuthSecretJWT }
 
 // DisplayName returns what to call the client before people.
 func (c *Client) DisplayName() string {

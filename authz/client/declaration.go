@@ -6,8 +6,6 @@ package client
 import (
 	"errors"
 	"fmt"
-
-	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 )
 
 // Declaration is a client as a configuration states it: the metadata, and
@@ -18,11 +16,13 @@ type Declaration struct {
 	Client
 
 	// Secrets in the clear, best as placeholders such as {file./run/secrets/shop}.
-	// Each has at least 32 characters, unless weak_secret is set.
+	// Each has at least 32 characters, unless weak_secret is set; for auth_method
+	// client_secret_jwt it always has, and is kept in memory.
 	Secret []string `json:"secret,omitempty"`
 
 	// SHA-256 digests of secrets: sha256: and 64 hexadecimal digits, or the
-	// same in base64url. The secret behind one should be random.
+	// same in base64url. The secret behind one should be random. Not for
+	// auth_method client_secret_jwt, which needs the secret itself.
 	SecretHash []string `json:"secret_hash,omitempty"`
 
 	// Whether secrets of fewer than 32 characters are accepted. Default: false.
@@ -33,12 +33,23 @@ type Declaration struct {
 // it. Placeholders must have been replaced.
 func (d *Declaration) Build() (*Client, error) {
 	c := d.Client
-	c.Scopes, c.DefaultScopes = scope.Of(c.Scopes...), scope.Of(c.DefaultScopes...)
-	c.Secrets = nil
+	normalize(&c)
+	c.Secrets, c.configured = nil, true
 	var errs []error
 	for _, literal := range d.Secret {
 		digest, err := DigestSecret(literal, d.WeakSecret)
-		c.Secrets, errs = append(c.Secrets, Secret{Digest: digest}), append(errs, err)
+		s := Secret{Digest: digest}
+		if c.recoverable() {
+			s.text = literal
+		}
+		c.Secrets, errs = append(c.Secrets, s), append(errs, err)
+	}
+	if c.recoverable() && d.WeakSecret {
+		// RFC 7518 §3.2: "A key of the same size as the hash output or larger MUST be used".
+		errs = append(errs, fmt.Errorf("auth_method %s excludes weak_secret: its secret is the key of HS256, of at least %d bytes", c.AuthMethod, MinSecret))
+	}
+	if c.recoverable() && len(d.SecretHash) > 0 {
+		errs = append(errs, fmt.Errorf("auth_method %s needs the secret itself, not a secret_hash", c.AuthMethod))
 	}
 	for _, text := range d.SecretHash {
 		digest, err := ParseSecretHash(text)
@@ -46,6 +57,9 @@ func (d *Declaration) Build() (*Client, error) {
 	}
 	if err := errors.Join(append(errs, c.Validate())...); err != nil {
 		return nil, fmt.Errorf("client %q: %w", d.ID, err)
+	}
+	if len(c.JWKS) > 0 {
+		c.keys, _ = ParseKeys(c.JWKS) // which Validate has found right
 	}
 	return &c, nil
 }

@@ -41,7 +41,7 @@ func TestBuildRefusesWhatIsWrong(t *testing.T) {
 		"long id":                {func(d *Declaration) { d.ID = strings.Repeat("a", 256) }, "255"},
 		"control in the name":    {func(d *Declaration) { d.Name = "Shop\u202e" }, "name"},
 		"long name":              {func(d *Declaration) { d.Name = strings.Repeat("a", 201) }, "200"},
-		"unknown method":         {func(d *Declaration) { d.AuthMethod = "private_key_jwt" }, "auth_method"},
+		"unknown method":         {func(d *Declaration) { d.AuthMethod = "tls_client_auth" }, "auth_method"},
 		"no secret":              {func(d *Declaration) { d.Secret = nil }, "auth_method none"},
 		"short secret":           {func(d *Declaration) { d.Secret = []string{strong[:31]} }, "weak_secret"},
 		"empty secret":           {func(d *Declaration) { d.Secret, d.WeakSecret = []string{""}, true }, "empty"},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 )
 
 // presented is what a request carries to authenticate its client, not yet
@@ -21,12 +22,9 @@ type presented struct {
 	// secrets are the readings of the secret: form-decoded and raw in HTTP
 	// Basic, twice the same elsewhere.
 	secrets [2]string
+	// assertion is there for the methods that use one.
+	assertion *jose.Token
 }
-
-// paramClientAssertion carries an assertion that authenticates the client (RFC
-// 7521 §4.2). It counts as a method of client authentication though none is
-// registered that uses it.
-const paramClientAssertion = "client_assertion"
 
 // readPresented finds the client credentials in a request. A form parameter
 // that is there counts as presented, even when it is empty.
@@ -37,12 +35,14 @@ func readPresented(header http.Header, form url.Values) (presented, error) {
 	}
 	bodySecret, inBody := form[authz.ParamClientSecret]
 	bodyID := form.Get(authz.ParamClientID)
-	_, asserted := form[paramClientAssertion]
+	_, asserted := form[authz.ParamClientAssertion]
+	_, typed := form[authz.ParamClientAssertionType]
+	asserted = asserted || typed // RFC 7521 §4.2: neither comes without the other
 	switch {
 	case asserted && (len(authorization) == 1 || inBody):
 		return presented{}, authz.ErrInvalidRequest.Describe("More than one method of client authentication.")
 	case asserted:
-		return presented{}, authz.ErrInvalidClient // no client is registered for it; never a public one
+		return readAssertion(form)
 	case len(authorization) == 1 && inBody:
 		// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request."
 		return presented{}, authz.ErrInvalidRequest.Describe("More than one method of client authentication.")
@@ -54,9 +54,9 @@ func readPresented(header http.Header, form url.Values) (presented, error) {
 		if bodyID != "" && bodyID != id {
 			return presented{}, authz.ErrInvalidRequest.Describe("The client_id differs from the one in the Authorization header.")
 		}
-		return presented{authz.AuthSecretBasic, id, secrets}, nil
+		return presented{method: authz.AuthSecretBasic, id: id, secrets: secrets}, nil
 	case inBody:
-		return presented{authz.AuthSecretPost, bodyID, [2]string{bodySecret[0], bodySecret[0]}}, nil
+		return presented{method: authz.AuthSecretPost, id: bodyID, secrets: [2]string{bodySecret[0], bodySecret[0]}}, nil
 	default:
 		return presented{method: authz.AuthNone, id: bodyID}, nil
 	}

@@ -101,10 +101,19 @@ func (f found) secrets() []Secret {
 	return f.client.Secrets
 }
 
-func (r *Registry) find(ctx context.Context, id string) (found, error) {
+// current is the registry of the serving configuration.
+func (r *Registry) current() *Registry {
 	for s := r.successor.Load(); s != nil; s = r.successor.Load() {
 		r = s
 	}
+	return r
+}
+
+// open returns the store of the serving configuration.
+func (r *Registry) open(ctx context.Context) (*tokenstore.DB, error) { return r.current().store(ctx) }
+
+func (r *Registry) find(ctx context.Context, id string) (found, error) {
+	r = r.current()
 	if c := r.configured[id]; c != nil {
 		if c.Disabled {
 			return found{}, ErrNotFound

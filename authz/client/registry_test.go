@@ -129,7 +129,7 @@ func TestEditKeepsTokensAndSecrets(t *testing.T) {
 	if !w.alive(t, raw) {
 		t.Error("the edit revoked a token")
 	}
-	if _, err := authenticate(t.Context(), w.registry, basic("shop", secret), nil, constantTime); err != nil {
+	if _, err := w.authenticator().authenticate(t.Context(), basic("shop", secret), nil, constantTime); err != nil {
 		t.Errorf("the secret after the edit: %v", err)
 	}
 	if _, err := Edit(t.Context(), w.db, "admin", "shop", func(c *Client) error { c.AuthMethod = "none"; return nil }); err == nil {
@@ -235,7 +235,7 @@ func TestChangesNeedTheRightClient(t *testing.T) {
 		if !errors.Is(err, ErrNotFound) {
 			t.Errorf("edit %q: %v", id, err)
 		}
-		if _, err := RotateSecret(t.Context(), w.db, "admin", id, "", 0); !errors.Is(err, ErrNotFound) {
+		if _, err := RotateSecret(t.Context(), w.db, "admin", id, Rotation{}); !errors.Is(err, ErrNotFound) {
 			t.Errorf("rotate %q: %v", id, err)
 		}
 		if err := Remove(t.Context(), w.db, "admin", id); !errors.Is(err, ErrNotFound) {
@@ -261,13 +261,13 @@ func TestRotateSecret(t *testing.T) {
 	first := w.add(t, Client{ID: "shop"})
 	counts := func(secret string, want bool) {
 		t.Helper()
-		_, err := authenticate(t.Context(), w.registry, basic("shop", secret), nil, constantTime)
+		_, err := w.authenticator().authenticate(t.Context(), basic("shop", secret), nil, constantTime)
 		if (err == nil) != want {
 			t.Errorf("counts = %v: %v", err == nil, err)
 		}
 	}
 	raw := w.issue(t, "shop")
-	second, err := RotateSecret(t.Context(), w.db, "admin", "shop", "", 10*time.Minute)
+	second, err := RotateSecret(t.Context(), w.db, "admin", "shop", Rotation{Overlap: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestRotateSecret(t *testing.T) {
 	counts(first, false)
 	counts(second, true)
 
-	third, err := RotateSecret(t.Context(), w.db, "admin", "shop", strong, 0)
+	third, err := RotateSecret(t.Context(), w.db, "admin", "shop", Rotation{Secret: strong})
 	if err != nil || third != strong {
 		t.Fatal(third, err)
 	}
@@ -289,11 +289,11 @@ func TestRotateSecret(t *testing.T) {
 	if !w.alive(t, raw) {
 		t.Error("the rotation revoked a token")
 	}
-	if _, err := RotateSecret(t.Context(), w.db, "admin", "shop", "", -1); err == nil {
+	if _, err := RotateSecret(t.Context(), w.db, "admin", "shop", Rotation{Overlap: -1}); err == nil {
 		t.Error("a negative overlap")
 	}
 	w.add(t, Client{ID: "app", AuthMethod: "none"})
-	if _, err := RotateSecret(t.Context(), w.db, "admin", "app", "", 0); err == nil {
+	if _, err := RotateSecret(t.Context(), w.db, "admin", "app", Rotation{}); err == nil {
 		t.Error("a public client got a secret")
 	}
 }
@@ -305,7 +305,7 @@ func TestChangesAreAudited(t *testing.T) {
 	if _, err := Edit(t.Context(), w.db, "ann", "shop", func(*Client) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := RotateSecret(t.Context(), w.db, "ann", "shop", "", 0); err != nil {
+	if _, err := RotateSecret(t.Context(), w.db, "ann", "shop", Rotation{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Revoke(t.Context(), w.db, "ann", "shop"); err != nil {
@@ -365,10 +365,10 @@ func TestRetiredRegistryFindsWhatItsSuccessorFinds(t *testing.T) {
 	if _, err := w.registry.Client(t.Context(), "gone"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a client that was removed: %v", err)
 	}
-	if _, err := authenticate(t.Context(), w.registry, basic("job", strong), nil, constantTime); !errors.Is(err, authz.ErrInvalidClient) {
+	if _, err := w.authenticator().authenticate(t.Context(), basic("job", strong), nil, constantTime); !errors.Is(err, authz.ErrInvalidClient) {
 		t.Errorf("a secret that was replaced: %v", err)
 	}
-	if _, err := authenticate(t.Context(), w.registry, basic("job", strong+"2"), nil, constantTime); err != nil {
+	if _, err := w.authenticator().authenticate(t.Context(), basic("job", strong+"2"), nil, constantTime); err != nil {
 		t.Errorf("the new secret: %v", err)
 	}
 }

@@ -37,7 +37,7 @@ const (
 
 // AuthMethods lists the ways of client authentication that are on.
 func AuthMethods() []string {
-	return []string{authz.AuthSecretBasic, authz.AuthSecretPost, authz.AuthNone}
+	return []string{authz.AuthSecretBasic, authz.AuthSecretPost, authz.AuthSecretJWT, authz.AuthPrivateKeyJWT, authz.AuthNone}
 }
 
 // ValidateID reports what is wrong with a client id. The characters allowed are
@@ -170,29 +170,34 @@ func (c *Client) Validate() error {
 	if !c.Scopes.Contains(c.DefaultScopes) {
 		errs = append(errs, errors.New("default_scopes holds a scope that is not in scopes"))
 	}
-	if c.Confidential() {
-		if n := len(c.Secrets); n == 0 {
-			errs = append(errs, errors.New("the client has no secret; an application that cannot keep one says auth_method none"))
-		} else if n > MaxSecrets {
-			errs = append(errs, fmt.Errorf("more than %d secrets", MaxSecrets))
-		}
-	} else {
-		errs = append(errs, c.validatePublic())
+	return errors.Join(append(errs, c.validateSecrets(), c.validateKeys(), c.validatePublic())...)
+}
+
+// validateSecrets checks that there are as many secrets as the authentication
+// method has.
+func (c *Client) validateSecrets() error {
+	switch n := len(c.Secrets); {
+	case !c.HasSecret() && n > 0:
+		return fmt.Errorf("auth_method %s excludes a secret", c.Method())
+	case c.HasSecret() && n == 0:
+		return errors.New("the client has no secret; an application that cannot keep one says auth_method none")
+	case n > MaxSecrets:
+		return fmt.Errorf("more than %d secrets", MaxSecrets)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // validatePublic refuses what only a client that authenticates may have.
 func (c *Client) validatePublic() error {
 	switch {
-	case len(c.Secrets) > 0:
-		return errors.New("auth_method none excludes a secret")
+	case c.Confidential():
+		return nil
 	case c.MayUse(authz.GrantClientCredentials):
 		// RFC 6749 §4.4: "MUST only be used by confidential clients".
-		return errors.New("client_credentials needs a client with a secret")
+		return errors.New("client_credentials needs a client that authenticates")
 	case len(c.Introspects) > 0:
 		// RFC 7662 §2.1 demands authentication.
-		return errors.New("introspects needs a client with a secret")
+		return errors.New("introspects needs a client that authenticates")
 	}
 	return nil
 }

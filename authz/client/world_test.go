@@ -65,6 +65,14 @@ func newWorld(t testing.TB, configured ...*Client) *world {
 	return w
 }
 
+// issuer is the audience of assertions.
+const issuer = "https://auth.example.com"
+
+// authenticator is what serves with the registry.
+func (w *world) authenticator() *Authenticator {
+	return &Authenticator{Clients: w.registry, Audience: []string{issuer}}
+}
+
 // build builds a client that is known to be right.
 func build(t testing.TB, d *Declaration) *Client {
 	t.Helper()

@@ -28,6 +28,7 @@ type exchange struct {
 
 	form   url.Values
 	client client.Authenticated
+	use    assertionUse
 
 	// answer is what is sent in the end. It begins as the endpoint's safest
 	// answer; nil is a refusal.
@@ -93,6 +94,7 @@ func (s *Server) form(endpoint func(*exchange) error, origins func(*exchange)) r
 		if err == nil && x.answer == nil {
 			err = authz.ErrServer
 		}
+		err = x.spendInAnyCase(err)
 		x.record(err, time.Since(start))
 		if origins != nil {
 			origins(x)
@@ -118,12 +120,17 @@ func (x *exchange) read(context.Context) (err error) {
 }
 
 // authenticate finds out which client asks.
-func (x *exchange) authenticate(ctx context.Context) (err error) {
-	x.client, err = client.Authenticate(ctx, x.server.config.Clients, x.r, x.form)
-	if err == nil {
-		x.event.Client = x.client.ID
+func (x *exchange) authenticate(ctx context.Context) error {
+	who, err := x.server.authenticator.Authenticate(ctx, x.r, x.form)
+	if err != nil {
+		return err
 	}
-	return err
+	x.event.Client = who.ID
+	if err := x.checkUnspent(ctx, who); err != nil {
+		return err
+	}
+	x.client = who
+	return nil
 }
 
 // parameter returns a parameter that must be there.

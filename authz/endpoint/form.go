@@ -54,8 +54,8 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 
 // parseForm parses a form in which every parameter stands once (RFC 6749 §3.2),
 // but for resource (RFC 8707 §2). Parameters without a value are left out, as if
-// they had not been sent (§3.2); client_secret is not, since sending an empty
-// one is an attempt to authenticate.
+// they had not been sent (§3.2); client_secret and client_assertion are not, since
+// sending an empty one is an attempt to authenticate.
 func parseForm(body string) (url.Values, error) {
 	if strings.Count(body, "&") >= MaxParameters {
 		return nil, authz.ErrInvalidRequest.Describe("The request has too many parameters.")
@@ -76,7 +76,7 @@ func parseForm(body string) (url.Values, error) {
 			return nil, authz.ErrInvalidRequest.Describe("A parameter stands there more than once.")
 		}
 		seen[name] = true
-		if value != "" || name == authz.ParamClientSecret {
+		if value != "" || name == authz.ParamClientSecret || name == authz.ParamClientAssertion {
 			form[name] = append(form[name], value)
 		}
 	}

@@ -35,9 +35,9 @@ func TestMetadata(t *testing.T) {
 		"scopes_supported":                              `["orders:read","orders:write"]`,
 		"response_types_supported":                      `[]`,
 		"grant_types_supported":                         `["client_credentials"]`,
-		"token_endpoint_auth_methods_supported":         `["client_secret_basic","client_secret_post","none"]`,
-		"revocation_endpoint_auth_methods_supported":    `["client_secret_basic","client_secret_post","none"]`,
-		"introspection_endpoint_auth_methods_supported": `["client_secret_basic","client_secret_post"]`,
+		"token_endpoint_auth_methods_supported":         `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
+		"revocation_endpoint_auth_methods_supported":    `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
+		"introspection_endpoint_auth_methods_supported": `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt"]`,
 	} {
 		got, err := json.Marshal(doc[name])
 		if err != nil || string(got) != want {

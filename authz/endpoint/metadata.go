@@ -6,6 +6,7 @@ package endpoint
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -29,22 +30,31 @@ type metadata struct {
 	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	// What clients may sign their assertions with.
+	TokenAuthAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 }
 
 // renderMetadata makes the document once. Nothing of a request is in it.
 func (s *Server) renderMetadata() []byte {
 	base := s.origin + s.config.Prefix
+	methods, algs := client.AuthMethods(), client.AuthSigningAlgs()
+	proving := slices.DeleteFunc(client.AuthMethods(), func(method string) bool { return method == authz.AuthNone })
 	doc, err := json.Marshal(metadata{
 		Issuer:                   s.config.Issuer,
-		TokenEndpoint:            base + "/token",
+		TokenEndpoint:            base + pathToken,
 		RevocationEndpoint:       base + "/revoke",
 		IntrospectionEndpoint:    base + "/introspect",
 		ScopesSupported:          s.config.Scopes,
 		ResponseTypesSupported:   []string{},
 		GrantTypesSupported:      append([]string{}, s.grantTypes()...),
-		TokenAuthMethods:         client.AuthMethods(),
-		RevocationAuthMethods:    client.AuthMethods(),
-		IntrospectionAuthMethods: []string{authz.AuthSecretBasic, authz.AuthSecretPost},
+		TokenAuthMethods:         methods,
+		RevocationAuthMethods:    methods,
+		IntrospectionAuthMethods: proving,
+		TokenAuthAlgs:            algs,
+		RevocationAuthAlgs:       algs,
+		IntrospectionAuthAlgs:    algs,
 	})
 	if err != nil {
 		panic("endpoint: the metadata cannot be encoded: " + err.Error()) // strings only

@@ -77,8 +77,7 @@ func (v *revocation) revoke(ctx context.Context) error {
 		change.Revoke(tokenstore.GrantKey(t.Grant))
 	}
 	change.Audit(v.auditEntry())
-	_, err = db.Commit(ctx, change)
-	return err
+	return v.commit(ctx, db, change)
 }
 
 func (v *revocation) tell(context.Context) error {

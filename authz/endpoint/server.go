@@ -51,6 +51,12 @@ type Config struct {
 	Format token.Format
 	// Formats are those that revocation and introspection know. Default: Format alone.
 	Formats []token.Format
+	// ClientKeys fetches the keys of clients that publish them (jwks_uri). Default:
+	// none can be had.
+	ClientKeys client.KeySource
+	// AssertionsForTokenURL accepts the token endpoint's URL as the audience of
+	// clients' assertions, beside the issuer.
+	AssertionsForTokenURL bool
 	// Store returns the open store, waiting for it a bounded time. Required.
 	Store func(context.Context) (*tokenstore.DB, error)
 	// Scopes are those that the server declares; they stand in the metadata.
@@ -84,13 +90,17 @@ type Config struct {
 
 // Server serves the endpoints. It is safe for concurrent use.
 type Server struct {
-	config   Config
-	origin   string // scheme and host of the issuer
-	verifier token.Verifier
-	minter   token.Minter
-	metadata []byte
-	routes   map[string]route
+	config        Config
+	origin        string // scheme and host of the issuer
+	authenticator client.Authenticator
+	verifier      token.Verifier
+	minter        token.Minter
+	metadata      []byte
+	routes        map[string]route
 }
+
+// pathToken is where the token endpoint is, below the prefix.
+const pathToken = "/token"
 
 // route serves one path.
 type route func(http.ResponseWriter, *http.Request) error
@@ -135,9 +145,13 @@ func New(c Config) (*Server, error) {
 		verifier: token.Verifier{Issuer: c.Issuer, Store: c.Store, Formats: c.Formats},
 		minter:   token.Minter{Format: c.Format},
 	}
+	s.authenticator = client.Authenticator{Clients: c.Clients, Keys: c.ClientKeys, Audience: []string{c.Issuer}}
+	if c.AssertionsForTokenURL {
+		s.authenticator.Audience = append(s.authenticator.Audience, s.origin+c.Prefix+pathToken)
+	}
 	s.metadata = s.renderMetadata()
 	s.routes = map[string]route{
-		c.Prefix + "/token":      s.form(s.token, s.allowClientOrigin),
+		c.Prefix + pathToken:     s.form(s.token, s.allowClientOrigin),
 		c.Prefix + "/revoke":     s.form(s.revoke, s.allowClientOrigin),
 		c.Prefix + "/introspect": s.form(s.introspect, nil),
 		c.Prefix + "/health":     s.serveHealth,

@@ -191,7 +191,7 @@ func (t *tokenExchange) commit(ctx context.Context) error {
 	t.event.Type = authz.EventTokenIssued
 	t.event.Subject, t.event.Grant = t.decided.Facts.Subject, t.issued.Grant
 	t.change.Audit(t.auditEntry())
-	_, err := t.db.Commit(ctx, t.change)
+	err := t.exchange.commit(ctx, t.db, t.change)
 	if err != nil {
 		t.event.Type, t.event.Grant = authz.EventTokenRequest, ""
 	}

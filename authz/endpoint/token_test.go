@@ -236,7 +236,7 @@ func TestTokenRequestThatLosesARace(t *testing.T) {
 		t.Errorf("revoked in between: %d %s", r.status, r.body)
 	}
 	between(func() error {
-		_, err := client.RotateSecret(context.Background(), w.db, "admin", "stored", "", 0)
+		_, err := client.RotateSecret(context.Background(), w.db, "admin", "stored", client.Rotation{})
 		return err
 	})
 	ask().want(t, "secret replaced in between", 401, "invalid_client")

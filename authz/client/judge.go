@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
+)
+
+// KeySource has the keys that are published at URLs. It is safe for concurrent
+// use.
+type KeySource interface {
+	// KeysFor returns the keys published at url, which was named by whom by says.
+	// Where those that are at hand have none that t may be signed with, it looks
+	// for newer ones, but not again and again. The error says that there are none.
+	KeysFor(ctx context.Context, url string, by fetch.Trust, t *jose.Token) (jose.KeySet, error)
+}
+
+// judge reports whether the client that was found made the assertion t, here and
+// now, and what mark that leaves. An error is trouble of ours.
+//
+// The signature comes first, so that all other refusals are nobody's but the
+// client's to see. Where there is no client, or one that authenticates otherwise,
+// a signature is checked all the same, with keys that are nobody's.
+func (a *Authenticator) judge(ctx context.Context, f found, t *jose.Token) (bool, once, error) {
+	c := f.client
+	if c != nil && (c.Method() != signingMethod(t.Header.Algorithm) || c.AuthSigningAlg != "" && c.AuthSigningAlg != t.Header.Algorithm) {
+		c = nil
+	}
+	var signed bool
+	var err error
+	if t.Header.Algorithm == jose.HS256 {
+		signed, err = a.signedWithSecret(ctx, c, f.now, t)
+	} else {
+		signed, err = a.signedWithKey(ctx, c, t)
+	}
+	if !signed || err != nil {
+		return false, once{}, err
+	}
+	db, err := a.Clients.open(ctx)
+	if err != nil {
+		return false, once{}, err
+	}
+	var said claims
+	if t.Claims(&said) != nil || !said.valid(c.ID, db.Now(), a.Audience) {
+		return false, once{}, nil
+	}
+	return true, onceOf(c.ID, said.ID, said.expiry()), nil
+}
+
+// signedWithSecret reports whether t bears a MAC under a secret of c (RFC 7518
+// §3.2). It makes [MaxSecrets] of them, whatever c has.
+func (a *Authenticator) signedWithSecret(ctx context.Context, c *Client, now time.Time, t *jose.Token) (bool, error) {
+	signed := false
+	for i := range MaxSecrets {
+		text := ""
+		if c != nil && i < len(c.Secrets) && c.Secrets[i].live(now) {
+			var err error
+			if text, err = a.Clients.secretText(ctx, c, c.Secrets[i]); err != nil {
+				return false, err
+			}
+		}
+		if text == "" {
+			_ = t.Verify(nobodys().secret[:]) // for the time that it takes
+			continue
+		}
+		signed = t.Verify([]byte(text)) == nil || signed
+	}
+	return signed, nil
+}
+
+// signedWithKey reports whether t is signed with a key of c.
+func (a *Authenticator) signedWithKey(ctx context.Context, c *Client, t *jose.Token) (bool, error) {
+	var keys jose.KeySet
+	if c != nil {
+		var err error
+		if keys, err = a.keysOf(ctx, c, t); err != nil {
+			return false, err
+		}
+	}
+	err := keys.Verify(t)
+	if errors.Is(err, jose.ErrUnknownKey) {
+		_ = t.Verify(nobodys().public(t.Header.Algorithm)) // for the time that it takes
+	}
+	return err == nil, nil
+}
+
+// keysOf returns the keys of c, none when they cannot be had: that is the client's
+// trouble, not ours.
+func (a *Authenticator) keysOf(ctx context.Context, c *Client, t *jose.Token) (jose.KeySet, error) {
+	switch {
+	case c.JWKSURI == "" && c.keys != nil:
+		return c.keys, nil
+	case c.JWKSURI == "":
+		return ParseKeys(c.JWKS)
+	case a.Keys == nil:
+		return nil, nil
+	}
+	keys, err := a.Keys.KeysFor(ctx, c.JWKSURI, c.trust(), t)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	return keys, nil
+}
+
+// standIns are keys that nobody signs with.
+type standIns struct {
+	secret [32]byte
+	ec     *ecdsa.PublicKey
+	ed     ed25519.PublicKey
+	rsa    *rsa.PublicKey
+}
+
+// nobodys are the keys that stand in where a client has none. What verifies with
+// them counts for nothing.
+var nobodys = sync.OnceValue(func() *standIns {
+	s := new(standIns)
+	rand.Read(s.secret[:])
+	if key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err == nil {
+		s.ec = &key.PublicKey
+	}
+	s.ed, _, _ = ed25519.GenerateKey(rand.Reader)
+	// Any odd number takes as long as a product of two primes, which takes long to find.
+	n := new(big.Int).Lsh(big.NewInt(1), jose.MinRSA)
+	s.rsa = &rsa.PublicKey{N: n.Sub(n, big.NewInt(1)), E: 65537}
+	return s
+})
+
+// public returns the stand-in for an algorithm.
+func (s *standIns) public(algorithm string) any {
+	switch algorithm {
+	case jose.ES256:
+		return s.ec
+	case jose.EdDSA:
+		return s.ed
+	}
+	return s.rsa
+}
+
+// trust says who named the client's jwks_uri.
+func (c *Client) trust() fetch.Trust {
+	if c.configured {
+		return fetch.Operator
+	}
+	return fetch.Stranger
+}
