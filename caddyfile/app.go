@@ -22,6 +22,7 @@ import (
 //		prefix <path>
 //		scope <name> [<text>]
 //		scope_policy refuse|filter
+//		assertion_audience issuer|token_url
 //		client <id> {
 //			…
 //		}
@@ -47,18 +48,19 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 	r := appReader{app: new(module.App)}
 	app, start := r.app, *d
 	block := subdirectives{
-		"issuer":        r.issuer,
-		"prefix":        r.prefix,
-		"scope":         r.scope,
-		"scope_policy":  oneOf(&app.ScopePolicy, module.ScopeRefuse, module.ScopeFilter),
-		"client":        r.client,
-		"access_token":  r.accessToken,
-		"grant_type":    r.grantType,
-		"store":         r.store,
-		"seal_key":      r.sealKeys,
-		"cache":         count(&app.CacheEntries),
-		"error_uri":     r.errorURI,
-		"insecure_http": flag(&app.InsecureHTTP),
+		"issuer":             r.issuer,
+		"prefix":             r.prefix,
+		"scope":              r.scope,
+		"scope_policy":       oneOf(&app.ScopePolicy, module.ScopeRefuse, module.ScopeFilter),
+		"assertion_audience": oneOf(&app.AssertionAudience, module.AudienceIssuer, module.AudienceTokenURL),
+		"client":             r.client,
+		"access_token":       r.accessToken,
+		"grant_type":         r.grantType,
+		"store":              r.store,
+		"seal_key":           r.sealKeys,
+		"cache":              count(&app.CacheEntries),
+		"error_uri":          r.errorURI,
+		"insecure_http":      flag(&app.InsecureHTTP),
 	}
 	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {
 		return nil, err

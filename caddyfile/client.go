@@ -4,12 +4,15 @@
 package caddyfile
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 )
 
@@ -20,7 +23,10 @@ import (
 //		secret <secret> [<other_secret>]
 //		secret_hash sha256:<digest> [sha256:<digest>]
 //		weak_secret
-//		auth_method client_secret_basic|client_secret_post|none
+//		auth_method client_secret_basic|client_secret_post|client_secret_jwt|private_key_jwt|none
+//		auth_signing_alg <algorithm>
+//		jwks <placeholder_or_json>
+//		jwks_uri <url>
 //		grant_types <grant_type>…
 //		scopes <scope>…
 //		default_scopes <scope>…
@@ -45,19 +51,22 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	}
 	var lasts caddy.Duration
 	block := subdirectives{
-		"name":           text(&c.Name),
-		"secret":         texts(&c.Secret),
-		"secret_hash":    texts(&c.SecretHash),
-		"weak_secret":    flag(&c.WeakSecret),
-		"auth_method":    text(&c.AuthMethod),
-		"grant_types":    texts(&c.GrantTypes),
-		"scopes":         texts((*[]string)(&c.Scopes)),
-		"default_scopes": texts((*[]string)(&c.DefaultScopes)),
-		"redirect_uris":  texts(&c.RedirectURIs),
-		"origins":        texts(&c.Origins),
-		"introspect":     texts(&c.Introspects),
-		"lifetime":       lifetime(&lasts, nil),
-		"disabled":       flag(&c.Disabled),
+		"name":             text(&c.Name),
+		"secret":           texts(&c.Secret),
+		"secret_hash":      texts(&c.SecretHash),
+		"weak_secret":      flag(&c.WeakSecret),
+		"auth_method":      text(&c.AuthMethod),
+		"auth_signing_alg": text(&c.AuthSigningAlg),
+		"jwks":             keys(&c.JWKS),
+		"jwks_uri":         text(&c.JWKSURI),
+		"grant_types":      texts(&c.GrantTypes),
+		"scopes":           texts((*[]string)(&c.Scopes)),
+		"default_scopes":   texts((*[]string)(&c.DefaultScopes)),
+		"redirect_uris":    texts(&c.RedirectURIs),
+		"origins":          texts(&c.Origins),
+		"introspect":       texts(&c.Introspects),
+		"lifetime":         lifetime(&lasts, nil),
+		"disabled":         flag(&c.Disabled),
 	}
 	// What is a list may go over several lines; a second secret serves a rotation.
 	err := block.read(d, "client "+c.ID, "secret", "secret_hash", "grant_types", "scopes", "default_scopes",
@@ -71,16 +80,37 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// keys reads a key set: JSON, or a placeholder for it.
+func keys(to *json.RawMessage) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		var arg string
+		if err := text(&arg)(d); err != nil {
+			return err
+		}
+		if *to = json.RawMessage(arg); !json.Valid(*to) {
+			quoted, err := json.Marshal(arg)
+			*to = quoted
+			return err
+		}
+		return nil
+	}
+}
+
 // digestLiterals puts digests in the place of secrets that stand in the Caddyfile
 // itself, or came into it from {$NAME}. Caddy hands out the JSON that is made of it
 // (`caddy adapt`, /config/ of its admin endpoint) and keeps it in a file.
-// Placeholders stay: they only name where the secret is.
+// Placeholders stay: they only name where the secret is. A secret of which a digest
+// is not enough must be named by one.
 func digestLiterals(c *client.Declaration) error {
 	var named []string
 	for _, secret := range c.Secret {
 		if strings.Contains(secret, "{") {
 			named = append(named, secret)
 			continue
+		}
+		if c.Method() == authz.AuthSecretJWT {
+			return fmt.Errorf("client %s: for auth_method %s the secret itself is needed, and here it would be readable in Caddy's configuration: "+
+				"put it into a file or the environment, and write {file./run/secrets/%[1]s} or {env.NAME}", c.ID, authz.AuthSecretJWT)
 		}
 		digest, err := client.DigestSecret(secret, c.WeakSecret)
 		if err != nil {

@@ -48,6 +48,12 @@ type App struct {
 	// client add`); where both have one id, the one here counts.
 	Clients []client.Declaration `json:"clients,omitempty"`
 
+	// What the assertions of clients are made for (`auth_method` `private_key_jwt`
+	// and `client_secret_jwt`): `issuer`, or with `token_url` also the URL of the
+	// token endpoint, as older clients have it. A malicious server can make a client
+	// that does so authenticate here in its place. Default: `issuer`.
+	AssertionAudience string `json:"assertion_audience,omitempty"`
+
 	// How access tokens are made.
 	AccessToken AccessToken `json:"access_token,omitzero"`
 

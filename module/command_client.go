@@ -8,11 +8,9 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
-	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 )
 
 // clientCommand is `caddy oauth2 client`.

@@ -36,6 +36,14 @@ const (
 	ScopeFilter = "filter"
 )
 
+// Values of [App.AssertionAudience].
+const (
+	// AudienceIssuer accepts assertions that are made for the issuer.
+	AudienceIssuer = "issuer"
+	// AudienceTokenURL accepts those made for the token endpoint's URL too.
+	AudienceTokenURL = "token_url"
+)
+
 // Scope is one word of permission, and what it means to people.
 type Scope struct {
 	// The scope as it stands in tokens and requests: printable ASCII without

@@ -91,6 +91,11 @@ func (a *App) buildRegistry() error {
 			}
 			declared.Secret[i] = text
 		}
+		keys, err := resolveKeys(declared.JWKS)
+		if err != nil {
+			return fmt.Errorf("client %s: jwks: %w", declared.ID, err)
+		}
+		declared.JWKS = keys
 		c, err := declared.Build()
 		if err != nil {
 			return err
@@ -119,23 +124,24 @@ func (a *App) buildEndpoints() error {
 		lifetimes[name] = time.Duration(lifetime)
 	}
 	a.endpoints, err = endpoint.New(endpoint.Config{
-		Issuer:        a.Issuer,
-		InsecureHTTP:  a.InsecureHTTP,
-		Prefix:        a.Prefix,
-		Clients:       a.registry,
-		GrantTypes:    a.grantTypes,
-		Format:        a.format,
-		Formats:       a.verifier.Formats,
-		Store:         a.store,
-		Scopes:        scope.Of(words...),
-		FilterScopes:  a.ScopePolicy == ScopeFilter,
-		Lifetime:      time.Duration(a.AccessToken.Lifetime),
-		Lifetimes:     lifetimes,
-		KnownResource: a.knownResource,
-		EarlyData:     earlyData,
-		SecretInURL:   skipAccessLog,
-		ErrorURIs:     a.ErrorURIs,
-		Recorder:      a.recorder,
+		Issuer:                a.Issuer,
+		InsecureHTTP:          a.InsecureHTTP,
+		Prefix:                a.Prefix,
+		Clients:               a.registry,
+		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
+		GrantTypes:            a.grantTypes,
+		Format:                a.format,
+		Formats:               a.verifier.Formats,
+		Store:                 a.store,
+		Scopes:                scope.Of(words...),
+		FilterScopes:          a.ScopePolicy == ScopeFilter,
+		Lifetime:              time.Duration(a.AccessToken.Lifetime),
+		Lifetimes:             lifetimes,
+		KnownResource:         a.knownResource,
+		EarlyData:             earlyData,
+		SecretInURL:           skipAccessLog,
+		ErrorURIs:             a.ErrorURIs,
+		Recorder:              a.recorder,
 	})
 	return err
 }

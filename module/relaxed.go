@@ -20,6 +20,9 @@ func (a *App) relaxed() []string {
 	if a.ScopePolicy == ScopeFilter {
 		list = append(list, "scope_policy filter: clients may get less than they ask for")
 	}
+	if a.AssertionAudience == AudienceTokenURL {
+		list = append(list, "assertion_audience token_url: another server can pass on assertions that clients make for it")
+	}
 	for _, c := range a.Clients {
 		if c.WeakSecret {
 			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))

@@ -4,6 +4,7 @@
 package module
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -30,4 +31,24 @@ func resolveSecret(configured string) (string, error) {
 		return "", errors.New("it is empty")
 	}
 	return "", errors.New("something in braces is no placeholder with a value; write a literal brace as \\{")
+}
+
+// textOf returns what a JSON field says that is a text where it could be an object.
+func textOf(field json.RawMessage) (text string, ok bool) {
+	if len(field) == 0 || field[0] != '"' {
+		return "", false
+	}
+	err := json.Unmarshal(field, &text)
+	return text, err == nil
+}
+
+// resolveKeys returns the key set that a configured one is: itself, or what its
+// placeholder stands for.
+func resolveKeys(configured json.RawMessage) (json.RawMessage, error) {
+	text, named := textOf(configured)
+	if !named {
+		return configured, nil
+	}
+	resolved, err := resolveSecret(text)
+	return json.RawMessage(resolved), err
 }

@@ -52,6 +52,9 @@ func (a *App) ValidateSyntax() error {
 	for _, key := range a.SealKeys {
 		errs = append(errs, ValidateSealKey(key))
 	}
+	if !slices.Contains([]string{"", AudienceIssuer, AudienceTokenURL}, a.AssertionAudience) {
+		errs = append(errs, fmt.Errorf("assertion_audience is %s or %s", AudienceIssuer, AudienceTokenURL))
+	}
 	for i, s := range a.Scopes {
 		if !scope.Valid(s.Name) {
 			errs = append(errs, fmt.Errorf("scope %q: a scope is printable ASCII without space, quote and backslash, at most %d bytes", s.Name, scope.MaxWord))
@@ -90,6 +93,9 @@ func (a *App) ValidateClient(c client.Declaration) error {
 		if c.Secret[i] = secret; strings.Contains(secret, "{") {
 			c.Secret[i] = strings.Repeat("x", client.MinSecret) // judged when it is resolved
 		}
+	}
+	if text, named := textOf(c.JWKS); named && c.JWKSURI == "" && onePlaceholder.MatchString(text) {
+		c.JWKS, c.JWKSURI = nil, "https://client.example/" // judged when it is resolved
 	}
 	if _, err := c.Build(); err != nil {
 		return err

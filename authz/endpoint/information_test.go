@@ -28,16 +28,19 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("%v", r.header)
 	}
 	for name, want := range map[string]string{
-		"issuer":                                        `"` + issuer + `"`,
-		"token_endpoint":                                `"` + issuer + `/oauth/token"`,
-		"revocation_endpoint":                           `"` + issuer + `/oauth/revoke"`,
-		"introspection_endpoint":                        `"` + issuer + `/oauth/introspect"`,
-		"scopes_supported":                              `["orders:read","orders:write"]`,
-		"response_types_supported":                      `[]`,
-		"grant_types_supported":                         `["client_credentials"]`,
-		"token_endpoint_auth_methods_supported":         `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
-		"revocation_endpoint_auth_methods_supported":    `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
-		"introspection_endpoint_auth_methods_supported": `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt"]`,
+		"issuer":                                                   `"` + issuer + `"`,
+		"token_endpoint":                                           `"` + issuer + `/oauth/token"`,
+		"revocation_endpoint":                                      `"` + issuer + `/oauth/revoke"`,
+		"introspection_endpoint":                                   `"` + issuer + `/oauth/introspect"`,
+		"scopes_supported":                                         `["orders:read","orders:write"]`,
+		"response_types_supported":                                 `[]`,
+		"grant_types_supported":                                    `["client_credentials"]`,
+		"token_endpoint_auth_methods_supported":                    `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
+		"revocation_endpoint_auth_methods_supported":               `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
+		"introspection_endpoint_auth_methods_supported":            `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt"]`,
+		"token_endpoint_auth_signing_alg_values_supported":         `["ES256","EdDSA","PS256","RS256","HS256"]`,
+		"revocation_endpoint_auth_signing_alg_values_supported":    `["ES256","EdDSA","PS256","RS256","HS256"]`,
+		"introspection_endpoint_auth_signing_alg_values_supported": `["ES256","EdDSA","PS256","RS256","HS256"]`,
 	} {
 		got, err := json.Marshal(doc[name])
 		if err != nil || string(got) != want {
