@@ -18,6 +18,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -128,6 +129,7 @@ func (a *App) buildEndpoints() error {
 		InsecureHTTP:          a.InsecureHTTP,
 		Prefix:                a.Prefix,
 		Clients:               a.registry,
+		Keys:                  a.keys,
 		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
 		GrantTypes:            a.grantTypes,
 		Format:                a.format,
@@ -296,6 +298,14 @@ func (a *App) store(ctx context.Context) (*tokenstore.DB, error) {
 		return nil, err
 	}
 	return a.runtime.db, nil
+}
+
+// keys is the same for the keys of others.
+func (a *App) keys(ctx context.Context) (*jwks.Cache, error) {
+	if err := a.gate.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.runtime.keys, nil
 }
 
 // used notes that a client was accepted, which only the store can tell: so

@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -32,12 +34,14 @@ const (
 var runtimes = caddy.NewUsagePool()
 
 // runtime is what outlives a configuration: the open store with its cache,
-// epochs and clock, when clients were last used, and the loops that maintain
-// both. It holds nothing of a
-// configuration but the settings in force.
+// epochs and clock, when clients were last used, the loops that maintain both,
+// and the keys of others. It holds nothing of a configuration but the settings
+// in force.
 type runtime struct {
 	db    *tokenstore.DB
 	usage *usage
+	fetch *fetch.Client
+	keys  *jwks.Cache
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 
@@ -81,7 +85,8 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	rt := &runtime{db: db, usage: newUsage(db), stop: cancel}
+	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), stop: cancel}
+	rt.keys = jwks.New(rt.fetch, db.Now, runtimeLogger("oauth2.keys"))
 	rt.loops.Go(func() { db.Maintain(ctx) })
 	rt.loops.Go(func() { rt.usage.keep(ctx) })
 	storeLogger().Info("token store is open", slog.String("store", name))
@@ -93,6 +98,8 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 func (rt *runtime) Destruct() error {
 	rt.stop()
 	rt.loops.Wait()
+	rt.keys.Close()
+	rt.fetch.Close()
 	return rt.db.Close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -42,9 +43,10 @@ type Authenticator struct {
 	// (the direction of RFC 7523bis), unless older clients need the token endpoint's
 	// URL too. Without any, no assertion is accepted.
 	Audience []string
-	// Keys has the keys that clients publish at their jwks_uri. Without it none of
-	// these clients can authenticate.
-	Keys KeySource
+	// Keys returns where the keys are kept that clients publish at their jwks_uri,
+	// waiting for it a bounded time. Without it none of these clients can
+	// authenticate.
+	Keys func(context.Context) (*jwks.Cache, error)
 }
 
 // Authenticate finds the client that a request comes from and checks that it is

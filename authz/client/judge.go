@@ -17,16 +17,8 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 )
-
-// KeySource has the keys that are published at URLs. It is safe for concurrent
-// use.
-type KeySource interface {
-	// KeysFor returns the keys published at url, which was named by whom by says.
-	// Where those that are at hand have none that t may be signed with, it looks
-	// for newer ones, but not again and again. The error says that there are none.
-	KeysFor(ctx context.Context, url string, by fetch.Trust, t *jose.Token) (jose.KeySet, error)
-}
 
 // judge reports whether the client that was found made the assertion t, here and
 // now, and what mark that leaves. An error is trouble of ours.
@@ -81,38 +73,37 @@ func (a *Authenticator) signedWithSecret(ctx context.Context, c *Client, now tim
 	return signed, nil
 }
 
-// signedWithKey reports whether t is signed with a key of c.
+// signedWithKey reports whether t is signed with a key of c. Keys that cannot be
+// fetched are the client's trouble, not ours.
 func (a *Authenticator) signedWithKey(ctx context.Context, c *Client, t *jose.Token) (bool, error) {
-	var keys jose.KeySet
-	if c != nil {
-		var err error
-		if keys, err = a.keysOf(ctx, c, t); err != nil {
-			return false, err
+	err := jose.ErrUnknownKey
+	switch {
+	case c == nil || c.JWKSURI != "" && a.Keys == nil:
+	case c.JWKSURI != "":
+		cache, failed := a.Keys(ctx)
+		if failed != nil {
+			return false, failed
 		}
+		_, err = cache.Of(jwks.Source{Owner: "client " + c.ID, URL: c.JWKSURI, By: c.trust()}).Verify(ctx, t)
+	default:
+		keys, failed := c.inlineKeys()
+		if failed != nil {
+			return false, failed
+		}
+		err = keys.Verify(t)
 	}
-	err := keys.Verify(t)
-	if errors.Is(err, jose.ErrUnknownKey) {
+	if err != nil && !errors.Is(err, jose.ErrSignature) {
 		_ = t.Verify(nobodys().public(t.Header.Algorithm)) // for the time that it takes
 	}
-	return err == nil, nil
+	return err == nil, ctx.Err()
 }
 
-// keysOf returns the keys of c, none when they cannot be had: that is the client's
-// trouble, not ours.
-func (a *Authenticator) keysOf(ctx context.Context, c *Client, t *jose.Token) (jose.KeySet, error) {
-	switch {
-	case c.JWKSURI == "" && c.keys != nil:
+// inlineKeys returns the keys of a client that is registered with them.
+func (c *Client) inlineKeys() (jose.KeySet, error) {
+	if c.keys != nil {
 		return c.keys, nil
-	case c.JWKSURI == "":
-		return ParseKeys(c.JWKS)
-	case a.Keys == nil:
-		return nil, nil
 	}
-	keys, err := a.Keys.KeysFor(ctx, c.JWKSURI, c.trust(), t)
-	if err != nil {
-		return nil, ctx.Err()
-	}
-	return keys, nil
+	return ParseKeys(c.JWKS)
 }
 
 // standIns are keys that nobody signs with.

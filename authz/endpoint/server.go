@@ -24,6 +24,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -51,9 +52,9 @@ type Config struct {
 	Format token.Format
 	// Formats are those that revocation and introspection know. Default: Format alone.
 	Formats []token.Format
-	// ClientKeys fetches the keys of clients that publish them (jwks_uri). Default:
-	// none can be had.
-	ClientKeys client.KeySource
+	// Keys returns where the keys of those clients are kept that publish them
+	// (jwks_uri), waiting for it a bounded time. Default: they cannot be had.
+	Keys func(context.Context) (*jwks.Cache, error)
 	// AssertionsForTokenURL accepts the token endpoint's URL as the audience of
 	// clients' assertions, beside the issuer.
 	AssertionsForTokenURL bool
@@ -145,7 +146,7 @@ func New(c Config) (*Server, error) {
 		verifier: token.Verifier{Issuer: c.Issuer, Store: c.Store, Formats: c.Formats},
 		minter:   token.Minter{Format: c.Format},
 	}
-	s.authenticator = client.Authenticator{Clients: c.Clients, Keys: c.ClientKeys, Audience: []string{c.Issuer}}
+	s.authenticator = client.Authenticator{Clients: c.Clients, Keys: c.Keys, Audience: []string{c.Issuer}}
 	if c.AssertionsForTokenURL {
 		s.authenticator.Audience = append(s.authenticator.Audience, s.origin+c.Prefix+pathToken)
 	}
