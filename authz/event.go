@@ -30,6 +30,7 @@ const (
 	EventClientSecretRotated EventType = "client_secret_rotated"
 	EventClientRevoked       EventType = "client_revoked"
 	EventKeyRotated          EventType = "key_rotated"
+	EventStoreBackedUp       EventType = "store_backed_up"
 )
 
 // Outcome is how an event ended.

@@ -14,11 +14,12 @@ package module
 //     logs the URIs of admin requests.
 //  3. A body is one JSON object of at most 64 KiB. Unknown fields and anything
 //     after the object are refused: a misspelt setting is not silently left out.
-//  4. Answers are JSON, and say Cache-Control: no-store. Errors are Caddy's
+//  4. Answers are JSON (but a backup, which is a file), and say Cache-Control:
+//     no-store. Errors are Caddy's
 //     {"error": …} with a sentence that says what to do.
 //  5. A secret or token is shown once, by the request that makes it, and only
 //     where the admin endpoint is on this machine: a loopback address or a unix
-//     socket. It is plain HTTP everywhere else.
+//     socket. It is plain HTTP everywhere else. So it is with backups.
 //  6. The app is looked up anew for every request. Caddy provisions these
 //     routes before the apps and never cleans them up: after a reload that
 //     failed, a pointer kept here would be to an app that never served.
@@ -85,6 +86,7 @@ var adminResources = map[string]resource{
 	"/oauth2/grants/{id}/revoke":         {post: postGrantRevoke},
 	"/oauth2/keys":                       {get: getKeys},
 	"/oauth2/keys/rotate":                {post: postKeyRotate},
+	"/oauth2/backup":                     {post: postBackup},
 	"/oauth2/stats":                      {get: getStats},
 	"/oauth2/audit":                      {get: getAudit},
 	"/oauth2/explain":                    {post: postExplain},
@@ -122,6 +124,9 @@ func (res resource) answer(w http.ResponseWriter, r *http.Request, app *App) err
 	document, err := do(&adminRequest{Request: r, app: app})
 	if err != nil {
 		return adminError(err)
+	}
+	if stream, ok := document.(*backupStream); ok {
+		return stream.send(w)
 	}
 	text, err := json.Marshal(document)
 	if err != nil {

@@ -16,8 +16,9 @@ package module
 //     a prompt that does not echo), never from arguments, which other users
 //     of the machine can read and shells keep.
 //  4. Exit codes: see the exit… constants.
-//  5. All of it goes through the admin endpoint of a running Caddy. The store's
-//     file belongs to that process and is never opened here.
+//  5. It goes through the admin endpoint of a running Caddy: the store's file
+//     belongs to that process. What can be done only while none runs (restore,
+//     store …) opens the file, and refuses while another process has it.
 //  6. Nothing that came from elsewhere reaches a terminal with its control
 //     characters.
 
@@ -27,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -41,23 +43,25 @@ const (
 	exitNotFound = 3 // what was named does not exist
 	exitNoCaddy  = 4 // no admin endpoint answered
 	exitTrouble  = 5 // Caddy answered that it cannot at the moment: try again
+	exitDamaged  = 6 // the store, or a backup, was found damaged
 )
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "oauth2",
-		Short: "Manages OAuth clients, tokens, grants and keys of a running Caddy",
+		Short: "Manages OAuth clients, tokens, grants, keys and the store",
 		Long: `
 Manages the OAuth authorization server and guards of a running Caddy, through
 its admin endpoint: '` + caddy.DefaultAdminListen + `', or what --address names, or what
-the configuration named by --config says.
+the configuration named by --config says. Only 'restore' and 'store' work on the
+store's file while no Caddy has it open.
 
 Results go to standard output, everything else to standard error. With --json
 the result is one JSON document. Secrets and tokens are read from standard
 input and never from arguments.
 
 Exit codes: 0 done; 1 refused or wrong use; 3 no such client, grant or token;
-4 no admin endpoint answered; 5 trouble, try again.`,
+4 no admin endpoint answered; 5 trouble, try again; 6 the store is damaged.`,
 		CobraFunc: buildCommand,
 	})
 }
@@ -73,6 +77,7 @@ func buildCommand(root *cobra.Command) {
 	flags.StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 	flags.Bool("json", false, "Print the result as one JSON document")
 	group(root, clientCommand(), tokenCommand(), grantCommand(), keyCommand(),
+		backupCommand(), restoreCommand(), storeCommand(),
 		statsCommand(), auditCommand(), explainCommand())
 }
 
@@ -155,6 +160,14 @@ func action(do func(*console) error) func(*cobra.Command, []string) error {
 			return f.code, nil
 		})(cmd, args)
 	}
+}
+
+// interruptible lets Ctrl-C end the command's work in order: what was half done
+// is tidied up.
+func (c *console) interruptible() (stop func()) {
+	ctx, stop := signal.NotifyContext(c.ctx, os.Interrupt)
+	c.ctx = ctx
+	return stop
 }
 
 func (c *console) out() io.Writer { return c.cmd.OutOrStdout() }

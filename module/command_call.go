@@ -37,43 +37,13 @@ func (c *console) post(path string, order, answer any) error {
 	return c.call(http.MethodPost, path, order, answer)
 }
 
-// call is one request to the admin endpoint. It is not caddycmd.AdminAPIRequest,
-// because that turns a refusal into text and its status would be lost.
+// call is one request to the admin endpoint and its answer, a document.
 func (c *console) call(method, path string, order, answer any) error {
-	address, err := c.address()
-	if err != nil {
-		return err
-	}
-	var body io.Reader
-	if order != nil {
-		text, err := json.Marshal(order)
-		if err != nil {
-			return fmt.Errorf("encoding the request: %w", err)
-		}
-		body = bytes.NewReader(text)
-	}
 	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
 	defer cancel()
-	host, transport, err := dialing(address)
+	w, address, err := c.send(ctx, method, path, order)
 	if err != nil {
-		return refuse("the admin address %q: %s", address, err)
-	}
-	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+host+path, body)
-	if err != nil {
-		return refuse("the admin address %q: %s", address, err)
-	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	client := http.Client{
-		Transport: transport,
-		// A redirect is not the admin API's: following it could carry a secret elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	w, err := client.Do(r)
-	if err != nil {
-		return unreachable(address, err)
+		return err
 	}
 	defer w.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(w.Body, maxAnswer))
@@ -87,6 +57,46 @@ func (c *console) call(method, path string, order, answer any) error {
 		return &failure{exitTrouble, fmt.Sprintf("what answers at %s is not the admin endpoint of a Caddy with caddy-oauth2", address)}
 	}
 	return nil
+}
+
+// send is one request to the admin endpoint; what becomes of the answer is up to
+// the caller, who closes its body. It is not caddycmd.AdminAPIRequest, because
+// that turns a refusal into text and its status would be lost.
+func (c *console) send(ctx context.Context, method, path string, order any) (_ *http.Response, address string, _ error) {
+	address, err := c.address()
+	if err != nil {
+		return nil, "", err
+	}
+	var body io.Reader
+	if order != nil {
+		text, err := json.Marshal(order)
+		if err != nil {
+			return nil, "", fmt.Errorf("encoding the request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	host, transport, err := dialing(address)
+	if err != nil {
+		return nil, "", refuse("the admin address %q: %s", address, err)
+	}
+	transport.DisableKeepAlives = true // one request, and nothing to clean up
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+host+path, body)
+	if err != nil {
+		return nil, "", refuse("the admin address %q: %s", address, err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	client := http.Client{
+		Transport: transport,
+		// A redirect is not the admin API's: following it could carry a secret elsewhere.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	w, err := client.Do(r)
+	if err != nil {
+		return nil, "", unreachable(address, err)
+	}
+	return w, address, nil
 }
 
 // address finds the admin endpoint as Caddy's own commands do.

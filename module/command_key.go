@@ -4,9 +4,7 @@
 package module
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -67,7 +65,7 @@ func rotateKey(c *console) error {
 	if seal, _ := c.cmd.Flags().GetBool("seal"); !seal {
 		return refuse("say which key: --seal rotates the sealing key. Opaque tokens are not signed, so there is no signing key to rotate")
 	}
-	bar := progress{c: c}
+	bar := c.progress("sealing anew", "values")
 	total := keyRotated{}
 	for !total.Finished {
 		var step keyRotated
@@ -81,37 +79,10 @@ func rotateKey(c *console) error {
 		total.Resealed += step.Resealed
 		total.Finished = step.Finished
 		if !step.Finished {
-			bar.show(total.Resealed, step.Remaining)
+			bar.at(int64(total.Resealed), int64(total.Resealed+step.Remaining))
 		}
 	}
 	bar.end()
 	c.note("Done: everything is sealed under the first key (%d values anew). Older keys can be taken out of seal_key.", total.Resealed)
 	return c.printChanged(total)
-}
-
-// barWidth is the length of a progress bar, in characters.
-const barWidth = 30
-
-// progress shows how far a long command is: a bar where standard error is a
-// terminal, elsewhere a plain line a step.
-type progress struct {
-	c     *console
-	drawn bool
-}
-
-func (p *progress) show(done, remaining int) {
-	if _, is := terminal(p.c.cmd.ErrOrStderr()); !is {
-		p.c.note("%d sealed anew, %d to go", done, remaining)
-		return
-	}
-	filled := barWidth * done / max(done+remaining, 1)
-	fmt.Fprintf(p.c.cmd.ErrOrStderr(), "\r[%s%s] %d of %d", strings.Repeat("#", filled), strings.Repeat(" ", barWidth-filled), done, done+remaining)
-	p.drawn = true
-}
-
-// end leaves the bar's line.
-func (p *progress) end() {
-	if p.drawn {
-		fmt.Fprintln(p.c.cmd.ErrOrStderr())
-	}
 }

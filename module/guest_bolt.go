@@ -126,7 +126,7 @@ func observeCommit(c bolt.Commit) {
 // DefaultSealKey implements [tokenstore.KeyKeeper]: a file beside the store
 // whose name ends in .key.
 func (b *BoltStore) DefaultSealKey() (string, error) {
-	file := strings.TrimSuffix(b.path, filepath.Ext(b.path)) + ".key"
+	file := keyFileOf(b.path)
 	key, err := os.ReadFile(file)
 	if err == nil {
 		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
@@ -145,6 +145,11 @@ func (b *BoltStore) DefaultSealKey() (string, error) {
 		return "", err
 	}
 	return makeKeyFile(file)
+}
+
+// keyFileOf is the key file of a store whose configuration names no key.
+func keyFileOf(store string) string {
+	return strings.TrimSuffix(store, filepath.Ext(store)) + ".key"
 }
 
 // makeKeyFile writes a new random key, and returns that of somebody who was
