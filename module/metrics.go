@@ -56,7 +56,7 @@ var (
 // collectors lists everything that is shown at /metrics.
 func collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		decisions, guardSeconds, tokenRequests, changes, panics, commitSeconds, commitGroup, storeCollector{},
+		decisions, guardSeconds, tokenRequests, changes, panics, commitSeconds, commitGroup, storeCollector{}, keysCollector{},
 	}
 }
 

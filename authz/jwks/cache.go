@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
@@ -39,6 +40,8 @@ type Cache struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	flights sync.WaitGroup
+
+	fetches, failures atomic.Uint64
 
 	mu     sync.Mutex
 	closed bool
@@ -72,7 +75,7 @@ func (c *Cache) Of(source Source) *Keys {
 		k = &Keys{cache: c, source: source}
 		c.keys[source] = k
 	}
-	k.asked = c.now()
+	k.use(c.now())
 	return k
 }
 
@@ -88,7 +91,7 @@ func (c *Cache) makeRoom(source Source) {
 			continue
 		}
 		strangers++
-		if oldest == nil || k.asked.Before(oldest.asked) {
+		if oldest == nil || k.used.Load() < oldest.used.Load() {
 			oldest = k
 		}
 	}
@@ -118,11 +121,16 @@ type Stats struct {
 	Source Source
 	// Fetched is when it was last fetched, zero for never.
 	Fetched time.Time
+	// Used is when it was last asked for, within a minute.
+	Used time.Time
 	// Keys is how many keys it has.
 	Keys int
-	// Fetches counts attempts, Failures those of them that failed.
-	Fetches, Failures uint64
+	// Failing: the last fetch failed.
+	Failing bool
 }
+
+// Fetches returns how many fetches there were, and how many of them failed.
+func (c *Cache) Fetches() (all, failed uint64) { return c.fetches.Load(), c.failures.Load() }
 
 // Stats returns figures about every set that is kept.
 func (c *Cache) Stats() []Stats {

@@ -38,17 +38,15 @@ var ErrUnavailable = errors.New("jwks: the keys cannot be fetched")
 type Keys struct {
 	cache  *Cache
 	source Source
-	asked  time.Time // guarded by the cache's mu
 
 	held atomic.Pointer[held] // nil until the first fetch succeeds
+	used atomic.Int64         // when they were last asked for, in seconds since 1970, more or less
 
 	mu       sync.Mutex
 	flight   chan struct{} // closed when the fetch on its way ends; nil when there is none
 	next     time.Time     // no fetch begins before
 	failed   error         // how the last fetch failed; nil when it succeeded
 	inARow   int           // failures
-	fetches  uint64
-	failures uint64
 	location location
 }
 
@@ -86,11 +84,12 @@ func (k *Keys) Current(version uint64) bool {
 // fresh returns the set, unless it is too old, and has an old one renewed in
 // the background.
 func (k *Keys) fresh() *held {
-	h := k.held.Load()
+	h, now := k.held.Load(), k.cache.now()
+	k.use(now)
 	if h == nil {
 		return nil
 	}
-	age := k.cache.now().Sub(h.fetched)
+	age := now.Sub(h.fetched)
 	if age >= renewAfter {
 		k.mu.Lock()
 		k.begin()
@@ -100,6 +99,14 @@ func (k *Keys) fresh() *held {
 		return nil
 	}
 	return h
+}
+
+// use notes that the keys are asked for. It seldom writes, because many do that
+// at one time.
+func (k *Keys) use(now time.Time) {
+	if s := now.Unix(); s-k.used.Load() > 30 {
+		k.used.Store(s)
+	}
 }
 
 // renew waits for a fetch. Where none may begin now, it says how the last one
@@ -149,12 +156,13 @@ func (k *Keys) fetch(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.flight, k.failed = nil, err
-	k.fetches++
+	k.cache.fetches.Add(1)
 	now := k.cache.now()
 	k.next = now.Add(coolDown)
 	last := k.held.Load()
 	if err != nil {
-		if k.failures++; last == nil {
+		k.cache.failures.Add(1)
+		if last == nil {
 			k.next = now.Add(min(firstRetry<<min(k.inARow, 6), coolDown))
 		}
 		k.inARow++
@@ -211,7 +219,7 @@ func (c *Cache) document(ctx context.Context, url string, by fetch.Trust) ([]byt
 func (k *Keys) stats() Stats {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := Stats{Source: k.source, Fetches: k.fetches, Failures: k.failures}
+	s := Stats{Source: k.source, Used: time.Unix(k.used.Load(), 0), Failing: k.failed != nil}
 	if h := k.held.Load(); h != nil {
 		s.Fetched, s.Keys = h.fetched, len(h.set)
 	}

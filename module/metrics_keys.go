@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
+)
+
+// keysShown is how long the keys of an owner are shown after they were last
+// asked for: a configuration may have dropped who they belong to.
+const keysShown = time.Hour
+
+// keysCollector reads the figures about the keys of others when they are asked
+// for. Owners are named where the operator named them; strangers are only counted.
+type keysCollector struct{}
+
+var (
+	keysFetches = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "keys_fetches_total"),
+		"Attempts to fetch the keys of other servers and of clients, by outcome (allowed, failed).", []string{"outcome"}, nil)
+	keysAge = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "keys_age_seconds"),
+		"Time since the keys of an owner were last fetched.", []string{"owner"}, nil)
+	keysFailing = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "keys_failing"),
+		"1 when the last attempt to fetch the keys of an owner failed, else 0.", []string{"owner"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (keysCollector) Describe(to chan<- *prometheus.Desc) {
+	to <- keysFetches
+	to <- keysAge
+	to <- keysFailing
+}
+
+// Collect implements [prometheus.Collector].
+func (keysCollector) Collect(to chan<- prometheus.Metric) {
+	var all, failed uint64
+	owners := map[string]jwks.Stats{} // the one that is worse off, where an owner has two sets
+	runtimes.Range(func(_, pooled any) bool {
+		rt, ok := pooled.(*runtime)
+		if !ok {
+			return true
+		}
+		a, f := rt.keys.Fetches()
+		all, failed = all+a, failed+f
+		for _, s := range rt.keys.Stats() {
+			known, twice := owners[s.Source.Owner]
+			if s.Source.By == fetch.Stranger || rt.db.Now().Sub(s.Used) > keysShown || twice && known.Fetched.Before(s.Fetched) {
+				continue
+			}
+			owners[s.Source.Owner] = s
+		}
+		return true
+	})
+	to <- prometheus.MustNewConstMetric(keysFetches, prometheus.CounterValue, float64(all-failed), "allowed")
+	to <- prometheus.MustNewConstMetric(keysFetches, prometheus.CounterValue, float64(failed), "failed")
+	now := time.Now()
+	for owner, s := range owners {
+		failing := 0.0
+		if s.Failing {
+			failing = 1
+		}
+		to <- prometheus.MustNewConstMetric(keysFailing, prometheus.GaugeValue, failing, owner)
+		if !s.Fetched.IsZero() {
+			to <- prometheus.MustNewConstMetric(keysAge, prometheus.GaugeValue, since(s.Fetched, now), owner)
+		}
+	}
+}
