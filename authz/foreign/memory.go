@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package foreign
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
+)
+
+const (
+	// MaxVerdicts is how many tokens [Memory] knows at one time.
+	MaxVerdicts = 1 << 15
+	// shards is how many parts the verdicts are in, each with a lock of its own.
+	shards = 64
+	// maxFlights is how many tokens issuers are asked about at one time.
+	maxFlights = 1024
+)
+
+// Memory is what is known about foreign tokens. It outlives configurations, and
+// serves any number of them. It is safe for concurrent use.
+type Memory struct {
+	fetch *fetch.Client
+	keys  *jwks.Cache
+	now   func() time.Time
+
+	verdicts [shards]shard
+
+	ctx     context.Context
+	stop    context.CancelFunc
+	working sync.WaitGroup
+	mu      sync.Mutex
+	closed  bool
+	flights map[digest]*flight
+}
+
+// NewMemory returns an empty memory. now is the clock that tokens expire by.
+func NewMemory(client *fetch.Client, keys *jwks.Cache, now func() time.Time) *Memory {
+	ctx, stop := context.WithCancel(context.Background())
+	return &Memory{fetch: client, keys: keys, now: now, ctx: ctx, stop: stop, flights: map[digest]*flight{}}
+}
+
+// Close ends what is on its way. Afterwards no issuer is asked any more.
+func (m *Memory) Close() {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.stop()
+	m.working.Wait()
+}
+
+// digest names a token and the settings that it is judged by.
+type digest [sha256.Size]byte
+
+// verdict is what was found out about a token. It is never changed.
+type verdict struct {
+	principal *authz.Principal
+	until     time.Time
+	// keys and version are what its signature was verified by; nil where its
+	// issuer was asked.
+	keys    *jwks.Keys
+	version uint64
+}
+
+type shard struct {
+	mu    sync.Mutex
+	known map[digest]*verdict
+}
+
+func (m *Memory) shard(d digest) *shard { return &m.verdicts[d[0]%shards] }
+
+// recall returns a verdict that still holds, or nil.
+func (m *Memory) recall(d digest) *verdict {
+	s := m.shard(d)
+	s.mu.Lock()
+	v := s.known[d]
+	s.mu.Unlock()
+	if v == nil || !m.now().Before(v.until) || v.keys != nil && !v.keys.Current(v.version) {
+		return nil
+	}
+	return v
+}
+
+// remember keeps a verdict. Where there is no room, another one goes: one that
+// has expired, if one of a few is.
+func (m *Memory) remember(d digest, v *verdict) {
+	now := m.now()
+	if !now.Before(v.until) {
+		return
+	}
+	s := m.shard(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		s.known = map[digest]*verdict{}
+	}
+	if _, again := s.known[d]; !again && len(s.known) >= MaxVerdicts/shards {
+		const tries = 8
+		victim, looked := d, 0
+		for other, known := range s.known { // in random order
+			victim = other
+			if looked++; looked == tries || !now.Before(known.until) {
+				break
+			}
+		}
+		delete(s.known, victim)
+	}
+	s.known[d] = v
+}
+
+// flight is a question on its way.
+type flight struct {
+	done    chan struct{}
+	verdict *verdict
+	err     error
+}
+
+var (
+	errBusy   = errors.New("too many tokens are being asked about")
+	errClosed = errors.New("the gateway is closing")
+)
+
+// once asks about a token. Those who want to know the same share one question,
+// which goes on when one of them gives up.
+func (m *Memory) once(ctx context.Context, d digest, ask func(context.Context) (*verdict, error)) (*verdict, error) {
+	f, err := m.join(d, ask)
+	if err != nil {
+		return nil, authz.ErrTemporarilyUnavailable.Because(err)
+	}
+	select {
+	case <-f.done:
+		return f.verdict, f.err
+	case <-ctx.Done():
+		return nil, authz.ErrTemporarilyUnavailable.Because(context.Cause(ctx))
+	}
+}
+
+func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (*flight, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f := m.flights[d]; f != nil {
+		return f, nil
+	}
+	switch {
+	case m.closed:
+		return nil, errClosed
+	case len(m.flights) >= maxFlights:
+		return nil, errBusy
+	}
+	f := &flight{done: make(chan struct{})}
+	m.flights[d] = f
+	m.working.Go(func() {
+		f.verdict, f.err = ask(m.ctx)
+		if f.err == nil {
+			m.remember(d, f.verdict)
+		}
+		m.mu.Lock()
+		delete(m.flights, d)
+		m.mu.Unlock()
+		close(f.done)
+	})
+	return f, nil
+}
