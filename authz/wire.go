@@ -41,10 +41,14 @@ const (
 	ParamScope               = "scope"
 	ParamResource            = "resource"
 	ParamToken               = "token"
+	ParamAccessToken         = "access_token"
 	ParamError               = "error"
 	ParamErrorDescription    = "error_description"
 	ParamErrorURI            = "error_uri"
 )
+
+// MediaTypeForm is the type of forms in bodies (RFC 6749 appendix B).
+const MediaTypeForm = "application/x-www-form-urlencoded"
 
 // Token types of answers (RFC 6750 §4).
 const (

@@ -23,13 +23,22 @@ var verbs = []string{string(protect.Allow), string(protect.Optional), string(pro
 //
 //	oauth2_protect [<path>] [<scope>… [| <scope>…]] [{
 //		allow    [<METHOD>…] <path> [<scope>… [| <scope>…]] [{
+//			claim <name> <value>…
+//			group <name>…
+//			acr <value>…
+//			max_age <duration>
+//			expression <expression>
 //			upstream …
 //		}]
 //		optional [<METHOD>…] <path>
 //		public   [<METHOD>…] <path>
 //		deny     [<METHOD>…] <path>
 //
-//		accept          bearer
+//		accept bearer [{
+//			query
+//			form
+//			cookie <name>
+//		}]
 //		resource        <uri>
 //		realm           <text>
 //		audience        strict
@@ -143,12 +152,13 @@ func (r *guardReader) row(d *caddyfile.Dispenser) error {
 		return start.WrapErr(err)
 	}
 	row.Source = source(&start)
-	settings := subdirectives{"upstream": upstream(&row.Upstream)}
-	if err := settings.read(d, string(row.Verb)+" "+row.Path); err != nil {
+	settings := conditions(&row.Conditions)
+	settings["upstream"] = upstream(&row.Upstream)
+	if err := settings.read(d, string(row.Verb)+" "+row.Path, "claim", "group", "acr"); err != nil {
 		return err
 	}
-	if row.Verb == protect.Deny && row.Upstream != nil {
-		return start.Errf("deny %s takes no upstream: nothing that it matches goes there", row.Path)
+	if err := row.Validate(); err != nil { // with its block
+		return start.WrapErr(err)
 	}
 	r.guard.Rows = append(r.guard.Rows, row)
 	return nil
@@ -156,9 +166,13 @@ func (r *guardReader) row(d *caddyfile.Dispenser) error {
 
 // accept reads
 //
-//	accept bearer
+//	accept bearer [{
+//		query
+//		form
+//		cookie <name>
+//	}]
 func (r *guardReader) accept(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
+	start, args := *d, d.RemainingArgs()
 	if len(args) == 0 {
 		return d.Errf("accept takes what proves who a caller is: %s", strings.Join(module.Accepts(), ", "))
 	}
@@ -170,6 +184,20 @@ func (r *guardReader) accept(d *caddyfile.Dispenser) error {
 			return d.Errf("accept: %s is there twice", arg)
 		}
 		r.guard.Accept = append(r.guard.Accept, arg)
+	}
+	if d.Val() != module.AcceptBearer {
+		return nil
+	}
+	var places protect.Sources
+	block := subdirectives{"query": flag(&places.Query), "form": flag(&places.Form), "cookie": text(&places.Cookie)}
+	if err := block.read(d, "accept bearer"); err != nil {
+		return err
+	}
+	if err := places.Validate(); err != nil {
+		return start.WrapErr(err)
+	}
+	if places != (protect.Sources{}) {
+		r.guard.Bearer = &places
 	}
 	return nil
 }

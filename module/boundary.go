@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 )
 
 // room is a handler of the protocol: the guard, or the server's endpoints. It
@@ -29,6 +31,9 @@ type boundary struct {
 	log *zap.Logger
 	// identifies: the room vouches for the identity of what it lets pass.
 	identifies bool
+	// tokensInURL: the room takes tokens from URLs, and nothing behind it, nor an
+	// error route, is to find them in the URL that the client sent.
+	tokensInURL bool
 	// hidden is how many lines of finishHidden are written.
 	hidden throttle
 }
@@ -58,6 +63,9 @@ func (b *boundary) serve(through room, w http.ResponseWriter, r *http.Request, n
 		return c.serve(through, w, r)
 	}
 	skipAccessLog(r)
+	if b.tokensInURL {
+		forgetSentToken(r)
+	}
 	start := time.Now()
 	return b.finishHidden(w, r, start, c.serve(through, w, r))
 }
@@ -100,7 +108,7 @@ func dress(w http.ResponseWriter, err error) error {
 
 // secretParameters are the query parameters that are secrets wherever they
 // stand. (RFC 6750 §2.3, RFC 6749 §2.3.1, RFC 7521 §4.2)
-var secretParameters = [...]string{"access_token", "refresh_token", authz.ParamClientSecret, "client_assertion"}
+var secretParameters = [...]string{authz.ParamAccessToken, "refresh_token", authz.ParamClientSecret, "client_assertion"}
 
 // secretInURL reports whether the request has, or had when it came, a secret
 // in its query. Caddy has taken it down for its log before we see it.
@@ -115,7 +123,11 @@ func secretInURL(r *http.Request) bool {
 func queryHasSecret(query string) bool {
 	for query != "" {
 		var pair string
-		pair, query, _ = strings.Cut(query, "&")
+		end := strings.IndexAny(query, "&;") // some services separate by semicolons
+		if end < 0 {
+			end = len(query)
+		}
+		pair, query = query[:end], query[min(end+1, len(query)):]
 		name, _, _ := strings.Cut(pair, "=")
 		if strings.ContainsAny(name, "%+") {
 			name, _ = url.QueryUnescape(name)
@@ -127,6 +139,19 @@ func queryHasSecret(query string) bool {
 		}
 	}
 	return false
+}
+
+// forgetSentToken removes tokens from what Caddy keeps of the URL as it was sent.
+func forgetSentToken(r *http.Request) {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || original.URL == nil {
+		return
+	}
+	original.URL.RawQuery = protect.WithoutToken(original.URL.RawQuery)
+	// The request target beside it cannot be changed, only what is said of it.
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.request.orig_uri", original.URL.RequestURI())
+	}
 }
 
 // finishHidden writes the line for a request that must not be in the access

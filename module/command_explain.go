@@ -39,7 +39,7 @@ func explainRequest(c *console) error {
 				row += " (" + s.Source + ")"
 			}
 			facts(w, [2]string{"site", s.Site}, [2]string{"row", row}, [2]string{"requirement", s.Requirement},
-				[2]string{"verdict", s.Verdict})
+				[2]string{"conditions", s.Conditions}, [2]string{"verdict", s.Verdict})
 		}
 	})
 }

@@ -55,6 +55,11 @@ type Protect struct {
 	// Authorization header.
 	Accept []string `json:"accept,omitempty"`
 
+	// Where else than in the Authorization header a bearer token may be: in the
+	// `query` or a `form`, both as access_token, or in the `cookie` of that name.
+	// Default: nowhere.
+	Bearer *protect.Sources `json:"bearer,omitempty"`
+
 	// The identity of what is guarded, an absolute URI: tokens name it as their
 	// audience (RFC 8707), and its metadata is found by it (RFC 9728). Default: the
 	// addresses of the sites that lead here. Required where TLS ends elsewhere.
@@ -88,7 +93,9 @@ type Protect struct {
 	app      *App
 	boundary boundary
 	guard    atomic.Pointer[protect.Guard] // nil until the app has started
-	sites    []string                      // the addresses that lead here, as far as they are known
+	// expressions are those of the rows, compiled.
+	expressions map[string]protect.Expression
+	sites       []string // the addresses that lead here, as far as they are known
 }
 
 // CaddyModule returns the Caddy module information.
@@ -103,9 +110,12 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	p.app = app
-	p.boundary = boundary{log: ctx.Logger(), identifies: true}
+	p.boundary = boundary{log: ctx.Logger(), identifies: true, tokensInURL: p.Bearer != nil && p.Bearer.Query}
 	if len(p.Accept) == 0 {
 		p.Accept = []string{AcceptBearer}
+	}
+	if err := p.compileRows(ctx); err != nil {
+		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	app.guards = append(app.guards, p)
 	return nil
@@ -204,8 +214,12 @@ func (p *Protect) config(issuer string) protect.Config {
 		TrustedPeer:    trustedPeer,
 		Original:       originalURI,
 		EarlyData:      earlyData,
+		Compile:        p.compiled,
 		Authenticator:  new(token.Verifier),
 		Clients:        allowance{},
+	}
+	if p.Bearer != nil {
+		config.Bearer = *p.Bearer
 	}
 	if p.Upstream != nil {
 		config.Upstream = *p.Upstream

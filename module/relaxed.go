@@ -43,6 +43,12 @@ func (p *Protect) relaxed() []string {
 	if len(p.AllowAmbiguous) > 0 {
 		list = append(list, "allow_ambiguous "+strings.Join(p.AllowAmbiguous, " "))
 	}
+	if p.Bearer != nil && p.Bearer.Query {
+		list = append(list, "accept bearer query: URLs with tokens end up in histories and logs")
+	}
+	if p.Bearer != nil && p.Bearer.Cookie != "" {
+		list = append(list, "accept bearer cookie: browsers send it along with requests of other sites")
+	}
 	if p.Upstream != nil && p.Upstream.KeepCredential {
 		list = append(list, "keep_credential: the service learns tokens")
 	}

@@ -24,8 +24,6 @@ const (
 	MaxResources = 10
 )
 
-const formType = "application/x-www-form-urlencoded"
-
 // readForm reads the body of a request as a form, and nothing but the body.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	// A compressed body could be a thousand times what the limit allows.
@@ -36,7 +34,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if len(types) != 1 {
 		return nil, authz.ErrUnsupportedMediaType
 	}
-	if media, _, err := mime.ParseMediaType(types[0]); err != nil || media != formType {
+	if media, _, err := mime.ParseMediaType(types[0]); err != nil || media != authz.MediaTypeForm {
 		return nil, authz.ErrUnsupportedMediaType
 	}
 	if r.ContentLength > MaxBody {

@@ -29,6 +29,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 	g.config.Recorder.Record(r.Context(), event)
 
 	delete(r.Header, "Authorization") // whatever handles the error must not forward it
+	g.hush(r)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if r.ProtoMajor == 1 && r.Header.Get("Expect") != "" {
@@ -37,7 +38,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 		h.Set("Connection", "close")
 	}
 	if challenged(e) {
-		h.Set("WWW-Authenticate", g.challenge(r, e))
+		h.Set("WWW-Authenticate", g.challenge(r, d.row, e))
 	}
 	if errors.Is(e, authz.ErrMethodNotAllowed) {
 		h.Set("Allow", strings.Join(standardMethods, ", "))
@@ -58,8 +59,9 @@ func challenged(e *authz.Error) bool {
 	return e.Status == http.StatusUnauthorized || errors.Is(e, authz.ErrInsufficientScope) || errors.Is(e, authz.ErrInvalidRequest)
 }
 
-// challenge writes WWW-Authenticate (RFC 6750 §3, RFC 9728 §5.1).
-func (g *Guard) challenge(r *http.Request, e *authz.Error) string {
+// challenge writes WWW-Authenticate (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1). row
+// is nil when no row matched.
+func (g *Guard) challenge(r *http.Request, row *entry, e *authz.Error) string {
 	var b strings.Builder
 	b.WriteString(authz.SchemeBearer)
 	attribute := func(name, value string) {
@@ -87,6 +89,12 @@ func (g *Guard) challenge(r *http.Request, e *authz.Error) string {
 		attribute(authz.ParamErrorURI, g.errorURI(e))
 	}
 	attribute("scope", e.Scope)
+	if row != nil && row.Conditions != nil && errors.Is(e, authz.ErrInsufficientUserAuthentication) {
+		attribute("acr_values", strings.Join(row.Conditions.ACRValues, " "))
+		if age := row.Conditions.MaxAge; age > 0 {
+			attribute("max_age", strconv.FormatInt(age, 10))
+		}
+	}
 	attribute("resource_metadata", metadataURL(g.resource(r)))
 	return b.String()
 }

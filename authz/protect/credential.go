@@ -103,9 +103,25 @@ func (g *Guard) settleCredential(h http.Header, p *passage) {
 	switch {
 	case !p.dress.keepCredential && found != absent && credential == p.credential:
 		delete(h, "Authorization")
-	case p.dress.keepCredential && len(h["Authorization"]) == 0:
+	case p.dress.keepCredential && len(h["Authorization"]) == 0 && !g.remains(h, p):
 		h.Set("Authorization", p.credential.Scheme+" "+p.credential.Value)
 	}
+}
+
+// remains reports whether the caller's credential is in the request still, in
+// another place than the Authorization header.
+func (g *Guard) remains(h http.Header, p *passage) bool {
+	switch p.source {
+	case fromForm:
+		return true
+	case fromCookie:
+		if g.config.Bearer.Cookie == "" {
+			return false
+		}
+		_, found := takeCookie(h, g.config.Bearer.Cookie, true)
+		return found != absent
+	}
+	return false
 }
 
 // isToken reports whether s is a token (RFC 9110 §5.6.2).
@@ -117,6 +133,16 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// isPrintable reports whether s is printable ASCII, spaces included.
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
 }
 
 // isToken68 reports whether s is a token68 (RFC 9110 §11.2), which is what a

@@ -38,15 +38,14 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		d.refusal = authz.ErrDenied
 		return
 	case Public:
-		if outer == nil {
-			if credential, found := g.withhold(r.Header); found != absent {
-				d.passage = &passage{Context: r.Context(), credential: credential, found: found}
-			}
-		}
+		d.passage = g.presentUnexamined(r, outer, d.row)
 		return
 	}
-	p := g.present(r, outer)
+	p, refusal := g.present(r, outer, d.row)
 	switch {
+	case refusal != nil:
+		d.refusal = refusal
+		return
 	case p == nil:
 		if d.row.Verb == Allow {
 			d.refusal = authz.ErrCredentialRequired.Needing(d.row.Requirement.Challenge(nil))
@@ -54,6 +53,9 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		return
 	case p.found == broken:
 		d.refusal = errBrokenCredential
+		return
+	case p.source == fromCookie && g.forgeable(r):
+		d.refusal = authz.ErrCrossOrigin
 		return
 	case g.replayable(r):
 		d.refusal = authz.ErrTooEarly
@@ -68,12 +70,15 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 	if d.refusal = g.decide(r, d.row, &p.principal); d.refusal != nil {
 		return
 	}
+	if d.refusal = d.row.agree(r, &p.principal); d.refusal != nil {
+		return
+	}
 	if err := d.row.dress.put(r.Header, &p.principal, p.values(len(d.row.dress.headers))); err != nil {
 		d.refusal = authz.ErrDenied.Because(err)
 		return
 	}
 	p.dress = d.row.dress
-	if outer == nil && !p.dress.keepCredential {
+	if outer == nil && p.source == fromHeader && !p.dress.keepCredential {
 		delete(r.Header, "Authorization") // the usual case
 		return
 	}
@@ -84,24 +89,40 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 // with the credential that is in it. The service behind does not know to ask for
 // it again, so the guard has to (RFC 8470 §5.2).
 func (g *Guard) replayable(r *http.Request) bool {
-	switch r.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions: // safe (RFC 9110 §9.2.1)
-		return false
-	}
-	return g.config.EarlyData != nil && g.config.EarlyData(r)
+	return !safe(r.Method) && g.config.EarlyData != nil && g.config.EarlyData(r)
 }
 
 // present returns what the request carries to prove itself: what a guard
-// further out has found, else what its header says.
-func (g *Guard) present(r *http.Request, outer *passage) *passage {
+// further out has found, else what its header says, and what is elsewhere.
+func (g *Guard) present(r *http.Request, outer *passage, row *entry) (*passage, *authz.Error) {
+	var p *passage
 	if outer != nil {
-		return outer.inner(r.Context())
+		p = outer.inner(r.Context())
+	} else if credential, found := parseAuthorization(r.Header["Authorization"], g.config.Schemes); found != absent {
+		p = &passage{Context: r.Context(), credential: credential, found: found}
 	}
-	credential, found := parseAuthorization(r.Header["Authorization"], g.config.Schemes)
-	if found == absent {
-		return nil
+	if g.config.Bearer == (Sources{}) {
+		return p, nil
 	}
-	return &passage{Context: r.Context(), credential: credential, found: found}
+	return g.elsewhere(r, p, row)
+}
+
+// presentUnexamined takes out of a request what the service behind a public row
+// must not learn, and returns it for guards further in.
+func (g *Guard) presentUnexamined(r *http.Request, outer *passage, row *entry) *passage {
+	var p *passage
+	if outer != nil {
+		p = outer.inner(r.Context())
+	} else if credential, found := g.withhold(r.Header); found != absent {
+		p = &passage{Context: r.Context(), credential: credential, found: found}
+	}
+	if g.config.Bearer != (Sources{}) {
+		p, _ = g.elsewhere(r, p, row) // reads no body here, so nothing can fail
+	}
+	if outer != nil && p.found == outer.found {
+		return nil // what they get from further out is all there is
+	}
+	return p
 }
 
 // authenticate asks who the credential stands for.
@@ -149,6 +170,9 @@ func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.E
 	}
 	if !row.Requirement.MetBy(p.Scopes) {
 		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))
+	}
+	if row.Conditions != nil {
+		return row.Conditions.refusal(p, g.config.Now())
 	}
 	return nil
 }

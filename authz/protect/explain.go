@@ -18,6 +18,8 @@ type Explanation struct {
 	Source string `json:"source,omitempty"`
 	// Requirement is what a token must have; "" is any valid token, or none at all.
 	Requirement string `json:"requirement,omitempty"`
+	// Conditions are what its principal must meet besides, or "".
+	Conditions string `json:"conditions,omitempty"`
 	// Verdict is one sentence for people.
 	Verdict string `json:"verdict"`
 	// Status is the status that a request without a credential gets from the
@@ -52,7 +54,7 @@ func (g *Guard) Explain(method, path string) Explanation {
 	case refusal != nil:
 		return Explanation{Verdict: "refused: no guard passes this method", Status: refusal.Status}
 	}
-	e := Explanation{Row: row.String(), Source: row.Source, Requirement: row.Requirement.String()}
+	e := Explanation{Row: row.String(), Source: row.Source, Requirement: row.Requirement.String(), Conditions: row.Conditions.String()}
 	switch row.Verb {
 	case Public:
 		e.Verdict = "passes, whoever asks"

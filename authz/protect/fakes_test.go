@@ -234,6 +234,7 @@ func (u *upstream) proxy(t testing.TB) http.Handler {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = "http", u.listener.Addr().String()
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
 			for name, values := range p.In.Header {
 				if strings.Contains(name, "Forwarded") {
 					p.Out.Header[name] = values

@@ -52,6 +52,9 @@ type Config struct {
 	StrictAudience bool
 	// Schemes are the authentication schemes accepted here. Default: Bearer.
 	Schemes []string
+	// Bearer says where else than in the Authorization header a bearer token may
+	// be. Default: nowhere.
+	Bearer Sources
 	// Upstream is what the service learns, where a row does not say otherwise.
 	Upstream Upstream
 	// AllowAmbiguous names ambiguities of paths (see [Ambiguities]) that are
@@ -77,6 +80,9 @@ type Config struct {
 	// EarlyData reports whether a request came as TLS early data, which can be
 	// replayed (RFC 8470). Default: none does.
 	EarlyData func(*http.Request) bool
+	// Compile makes the expression of a row's [Conditions] ready. Required where
+	// a row has one.
+	Compile func(expression string) (Expression, error)
 
 	// Authenticator and Clients are required where a row is Allow or Optional.
 	Authenticator Authenticator
@@ -119,6 +125,12 @@ func New(config Config) (*Guard, error) {
 	if err := checkIssuer(c.Issuer); err != nil {
 		return nil, err
 	}
+	if c.Bearer != (Sources{}) && acceptedScheme(authz.SchemeBearer, c.Schemes) == "" {
+		return nil, errors.New("accept: bearer tokens have places, and bearer is not accepted")
+	}
+	if err := c.Bearer.Validate(); err != nil {
+		return nil, fmt.Errorf("accept bearer: %w", err)
+	}
 	var err error
 	if g.allowed, err = parseAmbiguities(c.AllowAmbiguous); err != nil {
 		return nil, err
@@ -149,7 +161,7 @@ func (g *Guard) build() error {
 	entries := make([]*entry, 0, len(g.config.Rows))
 	words := []string{}
 	for _, row := range g.config.Rows {
-		if err := row.check(); err != nil {
+		if err := row.Validate(); err != nil {
 			if row.Source != "" {
 				err = fmt.Errorf("%s: %w", row.Source, err)
 			}
@@ -168,6 +180,9 @@ func (g *Guard) build() error {
 		if (row.Verb == Allow || row.Verb == Optional) && (g.config.Authenticator == nil || g.config.Clients == nil) {
 			return fmt.Errorf("%s needs somebody to check credentials", row.place())
 		}
+		if e.expression, err = g.compile(row); err != nil {
+			return err
+		}
 		for _, all := range row.Requirement {
 			words = append(words, all...)
 		}
@@ -177,6 +192,21 @@ func (g *Guard) build() error {
 	g.names = newNames(identityNames(dresses...))
 	g.table, err = newTable(entries, !g.config.CaseSensitive)
 	return err
+}
+
+// compile makes the expression of a row ready, if it has one.
+func (g *Guard) compile(row Row) (Expression, error) {
+	if row.Conditions == nil || row.Conditions.Expression == "" {
+		return nil, nil
+	}
+	if g.config.Compile == nil {
+		return nil, fmt.Errorf("%s has an expression, and nothing here can read it", row.place())
+	}
+	expression, err := g.config.Compile(row.Conditions.Expression)
+	if err != nil {
+		return nil, fmt.Errorf("%s: expression: %w", row.place(), err)
+	}
+	return expression, nil
 }
 
 // ServeHTTP lets the request pass to next, or refuses it. What it returns is
@@ -219,6 +249,9 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}
 	g.config.Recorder.Record(r.Context(), event)
+	if p != nil && p.source == fromQuery {
+		w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
+	}
 	if p != nil && p.checked && upgrades(r) {
 		var done func()
 		out, done = g.follow(out, d.row, p)
@@ -232,6 +265,7 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 			p.dress.takeOff(r.Header)
 		}
 		delete(r.Header, "Authorization")
+		g.hush(r)
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func (g *Guard) serveOwn(w http.ResponseWriter, r *http.Request) error {
 			Resource:             resource,
 			AuthorizationServers: []string{g.config.Issuer},
 			ScopesSupported:      g.scopes,
-			BearerMethods:        []string{"header"},
+			BearerMethods:        g.config.Bearer.methods(),
 		})
 	case http.MethodOptions:
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD")

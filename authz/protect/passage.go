@@ -18,6 +18,7 @@ type passage struct {
 	// found says what the request carried; credential is set when that was
 	// present, and still unchecked unless checked is true.
 	found      presence
+	source     source
 	credential authz.Credential
 	// checked: principal is who the credential stands for.
 	checked   bool
@@ -63,5 +64,5 @@ func (p *passage) values(n int) []string {
 // inner returns a passage for a guard inside the one that left p. It is a
 // copy: p belongs to a request that is still on its way.
 func (p *passage) inner(ctx context.Context) *passage {
-	return &passage{Context: ctx, found: p.found, credential: p.credential, checked: p.checked, principal: p.principal}
+	return &passage{Context: ctx, found: p.found, source: p.source, credential: p.credential, checked: p.checked, principal: p.principal}
 }

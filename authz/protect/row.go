@@ -45,6 +45,9 @@ type Row struct {
 	// alternatives, one of which must be met, each a list of scopes that are all
 	// needed, such as [["orders:read", "reports"], ["admin"]]. Default: nothing.
 	Requirement scope.Requirement `json:"requirement,omitempty"`
+	// Conditions are what an Allow row demands of the principal beyond scopes.
+	// Default: nothing.
+	Conditions *Conditions `json:"conditions,omitempty"`
 	// Upstream replaces the guard's own for this row. Default: the guard's.
 	Upstream *Upstream `json:"upstream,omitempty"`
 	// Source is where the row was written, such as "Caddyfile:12", for errors.
@@ -76,7 +79,7 @@ func ParseRow(verb string, args []string) (Row, error) {
 		return Row{}, fmt.Errorf("%s %s: %w", verb, row.Path, err)
 	}
 	row.Requirement = requirement
-	if err := row.check(); err != nil {
+	if err := row.Validate(); err != nil {
 		return Row{}, err
 	}
 	return row, nil
@@ -105,8 +108,9 @@ func parseRequirement(words []string) (scope.Requirement, error) {
 	return requirement, nil
 }
 
-// check returns what is wrong with the row in itself.
-func (r Row) check() error {
+// Validate returns what is wrong with the row in itself, but for its expression.
+// Whether it conflicts with other rows only [New] can tell.
+func (r Row) Validate() error {
 	if !slices.Contains([]Verb{Allow, Optional, Public, Deny}, r.Verb) {
 		return fmt.Errorf("%q is no verb of a row: use allow, optional, public or deny", r.Verb)
 	}
@@ -127,6 +131,14 @@ func (r Row) check() error {
 			if !scope.Valid(word) {
 				return fmt.Errorf("%s %s: %q is no scope: use printable ASCII without space, quote and backslash, at most %d characters (RFC 6749 §3.3)", r.Verb, r.Path, word, scope.MaxWord)
 			}
+		}
+	}
+	if r.Conditions != nil {
+		if r.Verb != Allow {
+			return fmt.Errorf("%s %s takes no conditions: only allow demands a credential", r.Verb, r.Path)
+		}
+		if err := r.Conditions.Validate(); err != nil {
+			return fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
 		}
 	}
 	if r.Upstream != nil && r.Verb == Deny {
@@ -157,7 +169,7 @@ func (r Row) checkMethods() error {
 	return nil
 }
 
-// String returns the row as [ParseRow] reads it, without its upstream.
+// String returns the row as [ParseRow] reads it, without its block.
 func (r Row) String() string {
 	words := append([]string{string(r.Verb)}, r.Methods...)
 	words = append(words, r.Path)

@@ -19,6 +19,8 @@ type entry struct {
 	Row
 	pattern pattern
 	dress   *dress // nil where nothing goes upstream
+	// expression is the compiled one of the conditions, or nil.
+	expression Expression
 }
 
 // table is a trie of path segments. It is never changed once built, so any
