@@ -23,7 +23,7 @@ func Cached[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
 			return r, nil
 		}
 	}
-	return miss[T](ctx, db, key)
+	return miss[T](ctx, db, key, loader[T](db, key))
 }
 
 // CachedID is Cached for the key that [NewKey] would build: a hit does not even
@@ -42,7 +42,8 @@ func CachedID[T any](ctx context.Context, db *DB, realm string, kind Kind, id st
 			}
 		}
 	}
-	return miss[T](ctx, db, NewKey(realm, kind, id))
+	full := NewKey(realm, kind, id)
+	return miss[T](ctx, db, full, loader[T](db, full))
 }
 
 // CachedCredential is Cached for the key that [CredentialKey] would build: a hit
@@ -57,7 +58,20 @@ func CachedCredential[T any](ctx context.Context, db *DB, digest [32]byte) (*Rec
 			return r, nil
 		}
 	}
-	return miss[T](ctx, db, CredentialKey(digest))
+	full := CredentialKey(digest)
+	return miss[T](ctx, db, full, loader[T](db, full))
+}
+
+// load finds out what a cache entry is to say, past the cache; known, which may be
+// nil, is what is known of anchors.
+type load func(ctx context.Context, known *anchors) (*entry, error)
+
+// loader is the load of a record in the store.
+func loader[T any](db *DB, key Key) load {
+	return func(ctx context.Context, known *anchors) (*entry, error) {
+		_, e, err := loadRecord[T](ctx, db, key, known)
+		return e, err
+	}
 }
 
 // miss loads a record together with whoever else wants it now.
@@ -67,7 +81,7 @@ func CachedCredential[T any](ctx context.Context, db *DB, digest [32]byte) (*Rec
 // Its answer therefore counts only if it is positive and its epochs still are the
 // present ones. Otherwise the next load does: it begins after this request
 // arrived, whoever begins it, so its answer counts whatever it is.
-func miss[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
+func miss[T any](ctx context.Context, db *DB, key Key, load load) (*Record[T], error) {
 	db.counts.misses.Add(1)
 	var before *flight
 	for {
@@ -75,7 +89,7 @@ func miss[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
 		late := before == nil
 		before = f
 		if own {
-			fly[T](ctx, db, key, f)
+			fly(ctx, db, key, f, load)
 		} else {
 			select {
 			case <-f.landed:
@@ -92,12 +106,16 @@ func miss[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
 		if r, ok := f.entry.record.(*Record[T]); ok {
 			return r, nil
 		}
-		return Load[T](ctx, db, key)
+		e, err := load(ctx, nil) // somebody reads the key as another type
+		if err != nil {
+			return nil, err
+		}
+		return e.record.(*Record[T]), nil
 	}
 }
 
 // fly loads a record, offers it to the cache, and ends the flight.
-func fly[T any](outer context.Context, db *DB, key Key, f *flight) {
+func fly(outer context.Context, db *DB, key Key, f *flight, load load) {
 	defer db.flights.land(key, f)
 	// A panic here would not be one request's: others wait.
 	defer func() {
@@ -109,7 +127,7 @@ func fly[T any](outer context.Context, db *DB, key Key, f *flight) {
 	ctx, cancel := context.WithTimeout(outer, flightTimeout)
 	defer cancel()
 	c := db.cache.Load()
-	_, f.entry, f.err = load[T](ctx, db, key, db.known())
+	f.entry, f.err = load(ctx, db.known())
 	switch {
 	case f.err == nil && c != nil:
 		c.set(db.cacheHash(key), f.entry)

@@ -64,7 +64,7 @@ func (c *Change) raise() {
 		return
 	}
 	for key, o := range c.ops {
-		if !o.fresh {
+		if !o.fresh || key.Kind() == KindRevoked {
 			c.db.epochs.raise(key)
 		}
 	}

@@ -46,7 +46,9 @@ const epochCount = 1 << 16
 // below its new generation. That is why a mismatch refuses nothing yet.
 //
 // Creating a key that was absent raises nothing: nothing of it can be cached,
-// for absence is not cached, and whoever deleted it before raised its epoch.
+// for absence is not cached, and whoever deleted it before raised its epoch. The
+// one exception are the marks of KindRevoked, whose absence what is derived depends
+// on: they raise theirs when they are created.
 // Neither does sweeping: what has expired is refused at every hit by the clock,
 // which never runs backwards.
 type epochs struct {

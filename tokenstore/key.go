@@ -44,6 +44,9 @@ const (
 	// KindSpent: the mark of something that counts once and was used, such as the
 	// id of an assertion, under a digest of it.
 	KindSpent Kind = 'P'
+	// KindRevoked: the mark that something which is not in the store itself, such as
+	// a signed token, was revoked before its time.
+	KindRevoked Kind = 'R'
 )
 
 // kinds lists all of them with the names that figures show.
@@ -52,6 +55,7 @@ var kinds = map[Kind]string{
 	KindClient: "client", KindClientAnchor: "client_anchor", KindUserAnchor: "user_anchor",
 	KindSessionAnchor: "session_anchor", KindConsentAnchor: "consent_anchor",
 	KindGrant: "grant", KindCredential: "credential", KindSealed: "sealed", KindUsage: "usage", KindSpent: "spent",
+	KindRevoked: "revoked",
 }
 
 // String is the kind's name, fit for a metric label.
@@ -102,6 +106,10 @@ func ClientAnchorKey(id string) Key { return NewKey("", KindClientAnchor, id) }
 // SpentKey is the key of the mark of what was used once and is named by digest,
 // in the default realm.
 func SpentKey(digest [32]byte) Key { return NewKey("", KindSpent, string(digest[:])) }
+
+// RevokedKey is the key of the mark that what has this id was revoked, in the
+// default realm. See [Derived].
+func RevokedKey(id string) Key { return NewKey("", KindRevoked, id) }
 
 // valid says whether k has the layout of a key.
 func (k Key) valid() bool { return len(k) >= 2 && len(k) >= 2+int(k[0]) }

@@ -22,13 +22,13 @@ const loadTries = 4
 // it is absent or expired, or one of its anchors is absent, expired or at another
 // generation; ErrDamaged; ErrUnavailable; the context's.
 func Load[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
-	r, _, err := load[T](ctx, db, key, nil)
+	r, _, err := loadRecord[T](ctx, db, key, nil)
 	return r, err
 }
 
-// load reads and decodes a record, with what the cache needs of it. known, which
+// loadRecord reads and decodes a record, with what the cache needs of it. known, which
 // may be nil, is what is known of anchors.
-func load[T any](ctx context.Context, db *DB, key Key, known *anchors) (*Record[T], *entry, error) {
+func loadRecord[T any](ctx context.Context, db *DB, key Key, known *anchors) (*Record[T], *entry, error) {
 	f, e, err := db.verify(ctx, key, known)
 	if err != nil {
 		return nil, nil, err

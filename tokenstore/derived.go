@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tokenstore
+
+import (
+	"context"
+	"time"
+)
+
+// Derived is what was found out about something that is not in the store itself
+// but depends on it, such as a signed token: it costs work to find out, and counts
+// only while certain records are there.
+type Derived[T any] struct {
+	Value T
+	// Expires is the moment from which it counts as absent. Zero: never.
+	Expires time.Time
+	// Anchors are the generations on which it depends. With revision 0 an anchor
+	// merely has to be there: that is for ids that are never used again, when the
+	// revision was not known yet at signing.
+	Anchors []Generation
+	// Unless is the mark of [RevokedKey] that ends it, or "".
+	Unless Key
+}
+
+// Recall returns what [Derive] has found out under digest and still counts, under
+// the rule of epochs like [Cached]. It reads no disk, takes no lock and allocates
+// nothing. What it returns is shared: it is read, never written.
+func Recall[T any](db *DB, digest [32]byte) (*Record[T], bool) {
+	var key [credentialKeySize]byte
+	key[1] = byte(KindCredential)
+	copy(key[2:], digest[:])
+	if e := db.find(db.cacheHashBytes(key[:])); e != nil && string(e.key) == string(key[:]) {
+		if r, ok := e.record.(*Record[T]); ok {
+			db.counts.hits.Add(1)
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+// Derive finds something out and remembers it under digest, the SHA-256 of all
+// that find goes by: two different things never share one. find does the work; then
+// all anchors and the mark are read at once, but for those that are known anyway.
+// Concurrent calls for one digest share one find.
+//
+// The errors are find's own, ErrNotFound when an anchor is absent, expired or at
+// another generation, when the mark is there, or when it has expired, and those of
+// [Load]. Errors are not remembered.
+func Derive[T any](ctx context.Context, db *DB, digest [32]byte, find func(context.Context) (Derived[T], error)) (*Record[T], error) {
+	key := CredentialKey(digest)
+	return miss[T](ctx, db, key, func(ctx context.Context, known *anchors) (*entry, error) {
+		db.counts.loads.Add(1)
+		d, err := find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		e := db.newEntry(key)
+		e.record = &Record[T]{Key: key, Expires: d.Expires, Anchors: d.Anchors, Value: d.Value}
+		e.limit(millis(d.Expires))
+		return e, db.affirm(ctx, e, d.Anchors, d.Unless, known)
+	})
+}
+
+// affirm checks what a derived entry depends on and completes its marks. Each is
+// captured before the read that it vouches for.
+//
+// Unlike a record's, these anchors are known before the first read and do not
+// change. So a generation that a read does not find is gone for good, and refuses;
+// what is known from before may only confirm: see epochs.
+func (db *DB) affirm(ctx context.Context, e *entry, gens []Generation, unless Key, known *anchors) error {
+	db.at(stepLoadBegun)
+	keys := make([]Key, 0, 1+len(gens))
+	unknown := make([]Generation, 0, 1+len(gens))
+	captured := make([]mark, 0, 1+len(gens))
+	ask := func(g Generation) {
+		m := db.epochs.capture(g.Key)
+		e.marks, captured = append(e.marks, m), append(captured, m)
+		keys, unknown = append(keys, g.Key), append(unknown, g)
+	}
+	for _, g := range gens {
+		if a := known.get(db, g.Key); a != nil && (g.Revision == 0 || g.Revision == a.revision) {
+			db.at(stepLoadKnown)
+			e.marks = append(e.marks, a.marks...)
+			e.limit(a.until)
+			continue
+		}
+		ask(g)
+	}
+	if unless != "" {
+		ask(Generation{Key: unless})
+	}
+	db.at(stepLoadCaptured)
+	if len(keys) > 0 {
+		items, err := db.get(ctx, keys...)
+		if err != nil {
+			return err
+		}
+		for i, g := range unknown {
+			if g.Key == unless {
+				if items[i].Revision != 0 {
+					return ErrNotFound
+				}
+				continue
+			}
+			if g.Revision != 0 && items[i].Revision != g.Revision {
+				return ErrNotFound
+			}
+			a, err := db.decode(items[i]) // an absent one is ErrNotFound
+			if err != nil {
+				return err
+			}
+			e.limit(a.expires)
+			known.put(a, captured[i])
+		}
+	}
+	if e.until != 0 && db.clock.millis() >= e.until {
+		return ErrNotFound
+	}
+	db.at(stepLoadVerified)
+	return nil
+}
