@@ -8,7 +8,7 @@
 // under the digest of the text, never under the text itself. Tokens of one
 // authorization share a [Grant], whose record is the anchor that ends them all.
 //
-// How an access token looks is the business of a [Format]; [Opaque] is the one
-// built in. A [Minter] puts new tokens into a change, a [Verifier] says who a
-// presented one stands for.
+// How an access token looks is the business of a [Format]: an [Opaque] one means
+// nothing without the store, a [JWT] carries the record itself. A [Minter] puts new
+// tokens into a change, a [Verifier] says who a presented one stands for.
 package token

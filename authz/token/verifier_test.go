@@ -35,55 +35,59 @@ func (w *world) valid(t *testing.T, raw string, want bool) {
 
 // Ensure that all facts that were minted come back, from the store and from the cache.
 func TestPrincipalStatesWhatWasMinted(t *testing.T) {
-	w := newWorld(t)
-	o := w.order(t)
-	o.Facts.Subject, o.Facts.Session, o.Facts.ACR = "user-1", "session-1", "urn:two-factors"
-	o.Facts.Claims = map[string]any{"team": "blue"}
-	before := w.db.Now()
-	o.Facts.AuthTime = before.Unix() - 60
-	issued := w.mint(t, o)
-	want := authz.Principal{
-		Issuer: issuer, Subject: "user-1", Client: "job", Scopes: scope.Of("orders:read"), Audience: []string{issuer},
-		Grant: issued.Grant, Session: "session-1", Scheme: authz.SchemeBearer, ACR: "urn:two-factors",
-		AuthTime: time.Unix(o.Facts.AuthTime, 0).UTC(), Claims: map[string]any{"team": "blue"},
-	}
-	for _, where := range []string{"store", "cache"} {
-		got, err := w.verifier.Authenticate(t.Context(), bearer(issued.Access))
-		if err != nil {
-			t.Fatal(where, err)
+	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
+		w := newWorld(t)
+		o := w.order(t)
+		o.Facts.Subject, o.Facts.Session, o.Facts.ACR = "user-1", "session-1", "urn:two-factors"
+		o.Facts.Claims = map[string]any{"team": "blue"}
+		before := w.db.Now()
+		o.Facts.AuthTime = before.Unix() - 60
+		issued := w.mint(t, o)
+		want := authz.Principal{
+			Issuer: issuer, Subject: "user-1", Client: "job", Scopes: scope.Of("orders:read"), Audience: []string{issuer},
+			Grant: issued.Grant, Session: "session-1", Scheme: authz.SchemeBearer, ACR: "urn:two-factors",
+			AuthTime: time.Unix(o.Facts.AuthTime, 0).UTC(), Claims: map[string]any{"team": "blue"},
 		}
-		if left := got.Expires.Sub(before); left < time.Hour || left > time.Hour+time.Minute {
-			t.Errorf("%s: expires in %v", where, left)
+		for _, where := range []string{"store", "cache"} {
+			got, err := w.verifier.Authenticate(t.Context(), bearer(issued.Access))
+			if err != nil {
+				t.Fatal(where, err)
+			}
+			if left := got.Expires.Sub(before); left < time.Hour-time.Second || left > time.Hour+time.Minute {
+				t.Errorf("%s: expires in %v", where, left)
+			}
+			if age := before.Sub(got.IssuedAt); age < -time.Minute || age > 2*time.Second {
+				t.Errorf("%s: issued %v ago", where, age)
+			}
+			got.Expires, got.IssuedAt = time.Time{}, time.Time{}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s:\n got %+v\nwant %+v", where, got, want)
+			}
 		}
-		if age := before.Sub(got.IssuedAt); age < -time.Minute || age > 2*time.Second {
-			t.Errorf("%s: issued %v ago", where, age)
-		}
-		got.Expires, got.IssuedAt = time.Time{}, time.Time{}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s:\n got %+v\nwant %+v", where, got, want)
-		}
-	}
+	})
 }
 
 // Ensure that only live access tokens presented as bearer tokens are one.
 func TestOnlyBearerAccessTokensAuthenticate(t *testing.T) {
-	w := newWorld(t)
-	o := w.order(t)
-	o.RefreshLifetime = 24 * time.Hour
-	issued := w.mint(t, o)
-	w.valid(t, issued.Access, true)
-	w.valid(t, issued.Refresh, false)
-	w.valid(t, token.New(token.Access), false)
-	w.valid(t, issued.Access+" ", false)
-	w.valid(t, "", false)
-	_, err := w.verifier.Authenticate(t.Context(), authz.Credential{Scheme: "DPoP", Value: issued.Access})
-	if !errors.Is(err, authz.ErrInvalidToken) {
-		t.Errorf("under another scheme: %v", err)
-	}
+	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
+		w := newWorld(t)
+		o := w.order(t)
+		o.RefreshLifetime = 24 * time.Hour
+		issued := w.mint(t, o)
+		w.valid(t, issued.Access, true)
+		w.valid(t, issued.Refresh, false)
+		w.valid(t, token.New(token.Access), false)
+		w.valid(t, issued.Access+" ", false)
+		w.valid(t, "", false)
+		_, err := w.verifier.Authenticate(t.Context(), authz.Credential{Scheme: "DPoP", Value: issued.Access})
+		if !errors.Is(err, authz.ErrInvalidToken) {
+			t.Errorf("under another scheme: %v", err)
+		}
 
-	bound := w.order(t)
-	bound.Facts.ConfirmationKey = "thumbprint"
-	w.valid(t, w.mint(t, bound).Access, false)
+		bound := w.order(t)
+		bound.Facts.ConfirmationKey = "thumbprint"
+		w.valid(t, w.mint(t, bound).Access, false)
+	})
 }
 
 // Ensure that a revocation of anything a token depends on holds at the very next
@@ -96,7 +100,7 @@ func TestRevocationHoldsAtTheNextRequest(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				token.Opaque{}.End(c, rec)
+				w.minter.Format.End(c, rec)
 			}
 		},
 		"grant": func(_ *world, i token.Issued) func(*tokenstore.Change) {
@@ -109,51 +113,57 @@ func TestRevocationHoldsAtTheNextRequest(t *testing.T) {
 			return func(c *tokenstore.Change) { c.Revoke(w.db.StoreAnchor()) }
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
 			w := newWorld(t)
 			issued := w.mint(t, w.order(t))
 			w.valid(t, issued.Access, true)
 			w.valid(t, issued.Access, true)
 			w.change(t, revoke(w, issued))
-			w.valid(t, issued.Access, false)
+			if w.valid(t, issued.Access, false); t.Failed() {
+				t.Errorf("after the %s was revoked", name)
+			}
 		})
 	}
 }
 
 // Ensure that a token ends with its lifetime, also in the cache.
 func TestTokenExpires(t *testing.T) {
-	w := newWorld(t)
-	issued := w.mint(t, w.order(t))
-	w.ahead.Store(int64(time.Hour - time.Minute))
-	w.valid(t, issued.Access, true)
-	w.ahead.Store(int64(time.Hour))
-	w.valid(t, issued.Access, false)
+	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
+		w := newWorld(t)
+		issued := w.mint(t, w.order(t))
+		w.ahead.Store(int64(time.Hour - time.Minute))
+		w.valid(t, issued.Access, true)
+		w.ahead.Store(int64(time.Hour))
+		w.valid(t, issued.Access, false)
+	})
 }
 
 // Ensure that a grant lives as long as the longest-lived of its tokens, and that
 // tokens can join an existing one.
 func TestTokensShareAGrant(t *testing.T) {
-	w := newWorld(t)
-	o := w.order(t)
-	o.RefreshLifetime = 24 * time.Hour
-	first := w.mint(t, o)
+	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
+		w := newWorld(t)
+		o := w.order(t)
+		o.RefreshLifetime = 24 * time.Hour
+		first := w.mint(t, o)
 
-	w.ahead.Store(int64(23 * time.Hour))
-	joined := w.order(t)
-	joined.Grant, joined.Facts.Grant = nil, first.Grant
-	gens, err := w.db.Generations(t.Context(), tokenstore.GrantKey(first.Grant))
-	if err != nil {
-		t.Fatal("the grant has ended before its refresh token:", err)
-	}
-	joined.Anchors = append(joined.Anchors, gens...)
-	joined.Lifetime = time.Minute
-	second := w.mint(t, joined)
-	if second.Grant != first.Grant {
-		t.Errorf("joined %q, is in %q", first.Grant, second.Grant)
-	}
-	w.valid(t, second.Access, true)
-	w.change(t, func(c *tokenstore.Change) { c.Revoke(tokenstore.GrantKey(first.Grant)) })
-	w.valid(t, second.Access, false)
+		w.ahead.Store(int64(23 * time.Hour))
+		joined := w.order(t)
+		joined.Grant, joined.Facts.Grant = nil, first.Grant
+		gens, err := w.db.Generations(t.Context(), tokenstore.GrantKey(first.Grant))
+		if err != nil {
+			t.Fatal("the grant has ended before its refresh token:", err)
+		}
+		joined.Anchors = append(joined.Anchors, gens...)
+		joined.Lifetime = time.Minute
+		second := w.mint(t, joined)
+		if second.Grant != first.Grant {
+			t.Errorf("joined %q, is in %q", first.Grant, second.Grant)
+		}
+		w.valid(t, second.Access, true)
+		w.change(t, func(c *tokenstore.Change) { c.Revoke(tokenstore.GrantKey(first.Grant)) })
+		w.valid(t, second.Access, false)
+	})
 }
 
 // Ensure that a revocation between the check and the commit wins, and that
@@ -224,15 +234,17 @@ func TestStoreHoldsNoTokenText(t *testing.T) {
 
 // Ensure that neither a hit nor a text that is no token allocates.
 func TestAuthenticateDoesNotAllocate(t *testing.T) {
-	w := newWorld(t)
-	hit := bearer(w.cached(t))
-	garbage := bearer("eyJhbGciOiJub25lIn0.e30.")
-	if n := testing.AllocsPerRun(1000, func() { _, _ = w.verifier.Authenticate(t.Context(), hit) }); n != 0 {
-		t.Errorf("hit: %v allocations", n)
-	}
-	if n := testing.AllocsPerRun(1000, func() { _, _ = w.verifier.Authenticate(t.Context(), garbage) }); n != 0 {
-		t.Errorf("garbage: %v allocations", n)
-	}
+	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {
+		w := newWorld(t)
+		hit := bearer(w.cached(t))
+		garbage := bearer("bm8gdG9rZW4gb2Ygb3Vycw==")
+		if n := testing.AllocsPerRun(1000, func() { _, _ = w.verifier.Authenticate(t.Context(), hit) }); n != 0 {
+			t.Errorf("hit: %v allocations", n)
+		}
+		if n := testing.AllocsPerRun(1000, func() { _, _ = w.verifier.Authenticate(t.Context(), garbage) }); n != 0 {
+			t.Errorf("garbage: %v allocations", n)
+		}
+	})
 }
 
 // cached returns a token that is in the cache, which takes in entries with a delay.
@@ -240,13 +252,15 @@ func (w *world) cached(t testing.TB) string {
 	t.Helper()
 	issued := w.mint(t, w.order(t))
 	deadline := time.Now().Add(10 * time.Second)
-	for w.db.Stats().CacheHits == 0 {
+	for missed := true; missed; {
 		if time.Now().After(deadline) {
 			t.Fatal("the token does not come into the cache")
 		}
+		before := w.db.Stats().CacheMisses
 		if _, err := w.verifier.Authenticate(t.Context(), bearer(issued.Access)); err != nil {
 			t.Fatal(err)
 		}
+		missed = w.db.Stats().CacheMisses != before
 	}
 	return issued.Access
 }

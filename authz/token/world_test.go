@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -26,6 +27,7 @@ type world struct {
 	engine   *engine
 	ahead    atomic.Int64 // how far the clock is ahead of the machine's
 	minter   token.Minter
+	jwt      *token.JWT // where tokens are signed
 	verifier *token.Verifier
 	client   tokenstore.Key
 }
@@ -34,9 +36,11 @@ type world struct {
 type engine struct {
 	tokenstore.Store
 	failing atomic.Pointer[error]
+	reads   atomic.Int64
 }
 
 func (e *engine) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.Item, error) {
+	e.reads.Add(1)
 	if err := e.failing.Load(); err != nil {
 		return nil, *err
 	}
@@ -70,6 +74,25 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
+// newSignedWorld is a world whose access tokens are JWTs.
+func newSignedWorld(t testing.TB) *world {
+	t.Helper()
+	w := newWorld(t)
+	keys := keyring.New(w.db)
+	w.jwt = new(token.JWT)
+	w.jwt.Bind(issuer, func(context.Context) (*keyring.Keyring, error) { return keys, nil })
+	w.minter.Format = w.jwt
+	w.verifier.Formats = []token.Format{token.Opaque{}, w.jwt}
+	return w
+}
+
+// eachFormat runs a test with a world of each format of access tokens.
+func eachFormat(t *testing.T, test func(t *testing.T, newWorld func(testing.TB) *world)) {
+	for name, newWorld := range map[string]func(testing.TB) *world{"opaque": newWorld, "jwt": newSignedWorld} {
+		t.Run(name, func(t *testing.T) { test(t, newWorld) })
+	}
+}
+
 // anchors notes the generations of store and client.
 func (w *world) anchors(t testing.TB) []tokenstore.Generation {
 	t.Helper()
@@ -99,6 +122,7 @@ func (w *world) mint(t testing.TB, o token.Order) token.Issued {
 	if err != nil {
 		t.Fatal(err)
 	}
+	change.Audit(tokenstore.AuditEntry{Type: "token_issued", Routine: true}) // as the endpoint does; of a JWT alone nothing else is kept
 	if _, err := w.db.Commit(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
