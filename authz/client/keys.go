@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
@@ -72,7 +73,10 @@ func ValidateSigningAlg(algorithm, method string) error {
 	}
 	suits := func(a string) bool { return signingMethod(a) == method }
 	if algs := slices.DeleteFunc(AuthSigningAlgs(), func(a string) bool { return !suits(a) }); !slices.Contains(algs, algorithm) {
-		return fmt.Errorf("auth_signing_alg %q is none for auth_method %s, which takes %v", algorithm, method, algs)
+		if len(algs) == 0 {
+			return fmt.Errorf("auth_method %s takes no auth_signing_alg: it signs nothing", method)
+		}
+		return fmt.Errorf("auth_signing_alg of auth_method %s is one of %s", method, strings.Join(algs, ", "))
 	}
 	return nil
 }
