@@ -63,7 +63,7 @@ func TestSmuggledRequestsNeverReachTheUpstream(t *testing.T) {
 // Row W10.
 func TestPseudoHeaderTricksMeetTheGuard(t *testing.T) {
 	u := newUpstream(t)
-	g := start(t, strings.Replace(guarded, "\toauth2 {\n", "\tservers {\n\t\tprotocols h1 h2c\n\t}\n\toauth2 {\n", 1), u.env())
+	g := start(t, guardedH2, u.env())
 	user := "Bearer " + g.shopToken("user")
 	host := "admin.localhost:" + g.port
 	h2 := g.dialH2()

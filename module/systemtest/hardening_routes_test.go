@@ -139,7 +139,7 @@ func (v verdict) statuses() (admin, open int) {
 // the same verdicts. Group W.
 func TestPathTricksDoNotChangeTheRow(t *testing.T) {
 	u := newUpstream(t)
-	g := start(t, strings.Replace(guarded, "\toauth2 {\n", "\tservers {\n\t\tprotocols h1 h2c\n\t}\n\toauth2 {\n", 1), u.env())
+	g := start(t, guardedH2, u.env())
 	user := "Authorization: Bearer " + g.shopToken("user")
 	h2 := g.dialH2()
 	for _, c := range targets {
