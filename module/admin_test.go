@@ -215,6 +215,7 @@ func TestSecretsStayOnThisMachine(t *testing.T) {
 			}
 			for path, body := range map[string]string{
 				"/oauth2/tokens/issue": `{"client": "written"}`,
+				"/oauth2/backup":       `{}`,
 				"/oauth2/clients":      `{"id": "` + strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "") + `"}`,
 			} {
 				err := post(path, body)
