@@ -60,13 +60,9 @@ type ledger struct {
 }
 
 func (g *gateway) ledger() *ledger {
-	transport := g.client.Transport
-	if p, ok := transport.(persistent); ok {
-		transport = p.RoundTripper
-	}
 	return &ledger{
 		g: g, counted: map[outcome]int{},
-		client: &http.Client{Transport: transport, Timeout: patience, CheckRedirect: g.client.CheckRedirect},
+		client: &http.Client{Transport: g.client.Transport, Timeout: patience, CheckRedirect: g.client.CheckRedirect},
 	}
 }
 

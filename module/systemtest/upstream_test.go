@@ -24,6 +24,8 @@ type upstream struct {
 	// answer, when set before the first request, takes the place of the usual
 	// answer. It returns false when the connection is used up.
 	answer func(r *http.Request, conn net.Conn, in *bufio.Reader) bool
+	// close ends the service and all its connections.
+	close func()
 
 	mu   sync.Mutex
 	seen []hit
@@ -61,7 +63,13 @@ func spelling(name string) string {
 // newUpstream starts an upstream that ends with the test.
 func newUpstream(t testing.TB) *upstream {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newUpstreamAt(t, "127.0.0.1:0")
+}
+
+// newUpstreamAt is newUpstream at an address.
+func newUpstreamAt(t testing.TB, address string) *upstream {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +89,7 @@ func newUpstream(t testing.TB) *upstream {
 			conns.Go(func() { u.serve(conn) })
 		}
 	})
-	t.Cleanup(func() {
+	u.close = func() {
 		l.Close()
 		mu.Lock()
 		for conn := range open {
@@ -89,7 +97,8 @@ func newUpstream(t testing.TB) *upstream {
 		}
 		mu.Unlock()
 		conns.Wait()
-	})
+	}
+	t.Cleanup(u.close)
 	return u
 }
 

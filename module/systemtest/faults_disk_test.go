@@ -1,0 +1,144 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package systemtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptors is how many files the process has open whose name ends so.
+func (g *gateway) descriptors(suffix string) (n int) {
+	g.t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", g.cmd.Process.Pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if target, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil && strings.HasSuffix(target, suffix) {
+			n++
+		}
+	}
+	return n
+}
+
+// Ensure that with a full disk no token is issued, while live ones are taken and
+// revocations go on, and that everything does as soon as there is room. Rows FK08
+// and FK19.
+func TestFullDiskUnderLoad(t *testing.T) {
+	g, _ := startGuarded(t)
+	load := g.startLoad(4)
+	load.until(40)
+	for range rounds(1, 20) {
+		g.limitFiles(fileSize(t, g.storeFile()))
+		before := load.count(trouble)
+		eventually(t, "token requests are refused for want of room", func() bool { return load.count(trouble) > before+10 })
+		l := g.ledger()
+		revoked := 0
+		for _, e := range load.entries() {
+			if e.revoking.IsZero() && revoked < 10 {
+				revoked++
+				load.leave(e.token)
+				if !l.revoke(&e) {
+					t.Error("a revocation was not taken")
+				}
+				l.use(&e)
+			}
+		}
+		if revoked == 0 {
+			t.Error("there was nothing to revoke")
+		}
+		g.limitFiles(1 << 30)
+		eventually(t, "tokens are issued again", func() bool { return load.issue() != nil })
+		load.until(20)
+	}
+	load.stop()
+	load.judge()
+	g.stop()
+	g.offline(0, "store", "check")
+}
+
+// leave leaves the judgement on a token to somebody else.
+func (l *ledger) leave(token string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.tokens {
+		if t.token == token {
+			t.revoking = time.Now()
+		}
+	}
+}
+
+// Ensure that a disk which takes half a second for every commit slows down those
+// who write, and nobody who shows a token. Row FK10.
+func TestSlowDisk(t *testing.T) {
+	g, _ := startGuarded(t)
+	token := g.shopToken("user")
+	adapted, _ := g.caddyOK("adapt", "--config", "Caddyfile", "--adapter", "caddyfile")
+	slow := strings.Replace(adapted, `"oauth2":{`, `"oauth2":{"store":{"module":"bolt","commit_delay":"500ms"},`, 1)
+	// The delay is the engine's, which reloads leave open while they need it.
+	g.mustReload("{\n\timport {$HARNESS}\n}\n\nhttp://localhost:{$PORT} {\n\trespond ok\n}\n")
+	if resp, body := g.adminRequest(http.MethodPost, "/load", json.RawMessage(slow)); resp.StatusCode != http.StatusOK {
+		t.Fatalf("the slow store: %s: %s", resp.Status, body)
+	}
+	if got := g.call("open.localhost", "/", token); got != http.StatusOK {
+		t.Fatalf("a token from before: %d", got)
+	}
+	load := g.startLoad(3)
+	var slowest time.Duration
+	for range 60 {
+		began := time.Now()
+		if got := g.call("open.localhost", "/", token); got != http.StatusOK {
+			t.Errorf("while the disk is slow: %d", got)
+		}
+		slowest = max(slowest, time.Since(began))
+	}
+	began := time.Now()
+	g.shopToken("user")
+	if took := time.Since(began); took < 500*time.Millisecond {
+		t.Errorf("a token was issued after %v: the disk is not slow", took)
+	}
+	if slowest >= 450*time.Millisecond {
+		t.Errorf("a request with a known token took %v: it waited for the disk", slowest)
+	}
+	load.stop()
+	load.judge()
+}
+
+// Ensure that running out of file descriptors does no lasting harm. Row FK18.
+func TestOutOfFileDescriptors(t *testing.T) {
+	g, _ := startGuarded(t)
+	load := g.startLoad(4)
+	load.until(20)
+	var before unix.Rlimit
+	limit := func(rlimit *unix.Rlimit, old *unix.Rlimit) {
+		t.Helper()
+		if err := unix.Prlimit(g.cmd.Process.Pid, unix.RLIMIT_NOFILE, rlimit, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(nil, &before)
+	limit(&unix.Rlimit{Cur: uint64(g.descriptors("")) + 2, Max: before.Max}, nil)
+	var held []*stream
+	for range 20 { // more connections than it can take
+		held = append(held, g.dial())
+	}
+	eventually(t, "the gateway runs out of descriptors", func() bool { return strings.Contains(g.logs.String(), "too many open files") })
+	limit(&before, nil)
+	for _, s := range held {
+		_ = s.Close()
+	}
+	load.until(20)
+	load.stop()
+	load.judge()
+}
