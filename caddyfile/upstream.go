@@ -55,12 +55,12 @@ func preset(u *protect.Upstream) func(*caddyfile.Dispenser) error {
 
 // header reads
 //
-//	header <name> subject|username|client|scope
+//	header <name> subject|username|client|scope|issuer
 func header(u *protect.Upstream) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		var name, fact string
 		if !d.AllArgs(&name, &fact) {
-			return d.Err("header takes the name of a header and what it tells: subject, username, client or scope")
+			return d.Err("header takes the name of a header and what it tells: subject, username, client, scope or issuer")
 		}
 		if _, twice := u.Headers[name]; twice {
 			return d.Errf("header %s is already set", name)

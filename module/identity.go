@@ -87,6 +87,8 @@ func (id *identity) placeholder(key string) (any, bool) {
 		return p.Username, true
 	case "oauth2.client_id":
 		return p.Client, true
+	case "oauth2.issuer":
+		return p.Issuer, true
 	case "oauth2.scope":
 		return p.Scopes.String(), true
 	case "oauth2.grant_id":
@@ -113,6 +115,7 @@ func (id *identity) MarshalLogObject(line zapcore.ObjectEncoder) error {
 	if p == nil {
 		return nil
 	}
+	line.AddString("oauth2_issuer", p.Issuer)
 	line.AddString("oauth2_client", p.Client)
 	line.AddString("oauth2_grant", p.Grant)
 	if p.Subject != "" {

@@ -23,9 +23,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 	if e.Status >= http.StatusInternalServerError {
 		event.Outcome = authz.Failed
 	}
-	if d.passage != nil && d.passage.checked {
-		event.Client, event.Subject, event.Grant = d.passage.principal.Client, d.passage.principal.Subject, d.passage.principal.Grant
-	}
+	g.tell(&event, d.passage)
 	g.config.Recorder.Record(r.Context(), event)
 
 	delete(r.Header, "Authorization") // whatever handles the error must not forward it

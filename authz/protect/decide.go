@@ -62,7 +62,8 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		return
 	}
 	d.passage = p
-	if !p.checked {
+	// A guard further out may take other issuers' credentials, and otherwise.
+	if !p.checked || p.principal.Issuer != g.config.Issuer {
 		if d.refusal = g.authenticate(r.Context(), p); d.refusal != nil {
 			return
 		}
@@ -148,25 +149,30 @@ func refusalOf(err error) *authz.Error {
 // decide judges facts about the credential by this guard, this row and this
 // moment. It cuts the scopes of p to those that the client has at present.
 func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.Error {
-	if p.Issuer != g.config.Issuer || acceptedScheme(p.Scheme, g.config.Schemes) == "" || p.Client == "" {
+	if acceptedScheme(p.Scheme, g.config.Schemes) == "" || p.Client == "" {
 		return authz.ErrInvalidToken
 	}
-	allowed, err := g.config.Clients.Allowed(r.Context(), p.Client)
-	if err != nil {
-		return refusalOf(err)
+	var foreign *Foreign
+	if p.Issuer == g.config.Issuer {
+		allowed, err := g.config.Clients.Allowed(r.Context(), p.Client)
+		if err != nil {
+			return refusalOf(err)
+		}
+		if !allowed.Contains(p.Scopes) {
+			p.Scopes = p.Scopes.Intersect(allowed)
+		}
+	} else if foreign = g.config.foreign(p.Issuer); foreign == nil {
+		return authz.ErrInvalidToken
 	}
 	if !g.config.Now().Before(p.Expires) {
 		return errExpired
 	}
-	if !g.meant(p.Audience, r) {
+	if foreign != nil && !foreign.meant(p.Audience) || foreign == nil && !g.meant(p.Audience, r) {
 		return errAudience
 	}
 	// RFC 7800 §3.1, RFC 9449 §7.1: a bound token is worth nothing without the proof.
 	if p.ConfirmationKey != "" && strings.EqualFold(p.Scheme, authz.SchemeBearer) {
 		return errSenderConstraint
-	}
-	if !allowed.Contains(p.Scopes) {
-		p.Scopes = p.Scopes.Intersect(allowed)
 	}
 	if !row.Requirement.MetBy(p.Scopes) {
 		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))

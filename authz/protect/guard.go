@@ -41,6 +41,10 @@ type Config struct {
 	// Issuer is the authorization server whose credentials are accepted:
 	// its issuer identifier (RFC 8414 §2). Required.
 	Issuer string
+	// Foreign are further authorization servers. The Authenticator must know them,
+	// and services are told by the header X-Auth-Issuer which one vouches for a
+	// caller: a subject is somebody at that issuer only. Default: none.
+	Foreign []Foreign
 	// Resource returns the identifier (RFC 9728 §1.2) of the site that a
 	// request is for: the audience that tokens must have. It must be derived
 	// from configuration, not from what the request says of itself alone. ""
@@ -131,6 +135,9 @@ func New(config Config) (*Guard, error) {
 	if err := c.Bearer.Validate(); err != nil {
 		return nil, fmt.Errorf("accept bearer: %w", err)
 	}
+	if err := c.checkForeign(); err != nil {
+		return nil, err
+	}
 	var err error
 	if g.allowed, err = parseAmbiguities(c.AllowAmbiguous); err != nil {
 		return nil, err
@@ -150,7 +157,7 @@ func checkIssuer(issuer string) error {
 // build makes the rows into the table and collects the names of all headers
 // that any of them sets.
 func (g *Guard) build() error {
-	usual, err := newDress(g.config.Upstream)
+	usual, err := g.newDress(g.config.Upstream)
 	if err != nil {
 		return err
 	}
@@ -172,7 +179,7 @@ func (g *Guard) build() error {
 			return err
 		}
 		if row.Upstream != nil {
-			if e.dress, err = newDress(*row.Upstream); err != nil {
+			if e.dress, err = g.newDress(*row.Upstream); err != nil {
 				return err
 			}
 			dresses = append(dresses, e.dress)
@@ -239,9 +246,7 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 	event := authz.Event{Type: authz.EventDecision, Outcome: authz.Allowed, Took: time.Since(d.start)}
 	out := g.separate(r)
 	p := d.passage
-	if p != nil && p.checked {
-		event.Client, event.Subject, event.Grant = p.principal.Client, p.principal.Subject, p.principal.Grant
-	}
+	g.tell(&event, p)
 	switch {
 	case p != nil:
 		out = out.WithContext(p)

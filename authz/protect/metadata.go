@@ -46,7 +46,7 @@ func (g *Guard) serveOwn(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Cache-Control", "max-age="+metadataAge)
 		return writeJSON(w, r, http.StatusOK, resourceMetadata{
 			Resource:             resource,
-			AuthorizationServers: []string{g.config.Issuer},
+			AuthorizationServers: g.config.issuers(),
 			ScopesSupported:      g.scopes,
 			BearerMethods:        g.config.Bearer.methods(),
 		})

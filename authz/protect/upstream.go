@@ -27,6 +27,8 @@ const (
 	// FactScope is the scopes that the caller has now: the token's, cut to
 	// the client's present ones, separated by spaces.
 	FactScope Fact = "scope"
+	// FactIssuer is the authorization server that vouches for the caller.
+	FactIssuer Fact = "issuer"
 )
 
 const (
@@ -50,12 +52,15 @@ type Upstream struct {
 	// X-Auth-Username, X-Auth-Client and X-Auth-Scope, unless Headers is given.
 	Preset string `json:"preset,omitempty"`
 	// Headers maps header names to facts, beside those of the preset: "subject",
-	// "username", "client" or "scope". At most [MaxHeaders] altogether.
+	// "username", "client", "scope" or "issuer". At most [MaxHeaders] altogether.
 	Headers map[string]Fact `json:"headers,omitempty"`
 	// KeepCredential leaves the Authorization header in the request. By
 	// default the service does not learn the token, which it could use elsewhere.
 	KeepCredential bool `json:"keep_credential,omitempty"`
 }
+
+// headerIssuer tells the issuer where a guard accepts several.
+const headerIssuer = "X-Auth-Issuer"
 
 // presets are the header sets by name. Names without a fact are only removed
 // from requests: services that know the set may believe them.
@@ -65,6 +70,7 @@ var presets = map[string]map[string]Fact{
 		"X-Auth-Username": FactUsername,
 		"X-Auth-Client":   FactClient,
 		"X-Auth-Scope":    FactScope,
+		headerIssuer:      "",
 	},
 	"kong": { // its oauth2 plugin; the consumer is who the client belongs to
 		"X-Consumer-Id":           FactClient,
@@ -155,6 +161,26 @@ func newDress(u Upstream) (*dress, error) {
 	return d, nil
 }
 
+// newDress checks an Upstream and makes it ready for the issuers of g. Where there
+// are several, one header tells which: the same subject is another person, and
+// the same client another program, at each.
+func (g *Guard) newDress(u Upstream) (*dress, error) {
+	d, err := newDress(u)
+	if err != nil || len(g.config.Foreign) == 0 {
+		return d, err
+	}
+	for _, h := range d.headers {
+		if h.fact == FactIssuer {
+			return d, nil
+		}
+		if spell(h.name) == spell(headerIssuer) {
+			return nil, fmt.Errorf("upstream header %s tells the issuer where there are several: name another one for the %s", h.name, h.fact)
+		}
+	}
+	d.headers = append(d.headers, header{headerIssuer, FactIssuer})
+	return d, nil
+}
+
 // ownNames are headers with a meaning in HTTP, by name or, with a dash at the
 // end, by beginning.
 var ownNames = []string{
@@ -174,8 +200,8 @@ func checkHeader(name string, fact Fact) error {
 			return fmt.Errorf("upstream header %s has a meaning of its own in HTTP: choose another name", name)
 		}
 	}
-	if !slices.Contains([]Fact{FactSubject, FactUsername, FactClient, FactScope}, fact) {
-		return fmt.Errorf("upstream header %s: %q is no fact: use subject, username, client or scope", name, fact)
+	if !slices.Contains([]Fact{FactSubject, FactUsername, FactClient, FactScope, FactIssuer}, fact) {
+		return fmt.Errorf("upstream header %s: %q is no fact: use subject, username, client, scope or issuer", name, fact)
 	}
 	return nil
 }
@@ -235,6 +261,8 @@ func (f Fact) of(p *authz.Principal) string {
 		return p.Client
 	case FactScope:
 		return p.Scopes.String()
+	case FactIssuer:
+		return p.Issuer
 	}
 	return ""
 }

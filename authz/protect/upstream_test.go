@@ -133,17 +133,17 @@ func TestBadUpstreamsAreRefused(t *testing.T) {
 		many["X-"+strings.Repeat("A", i+1)] = FactClient
 	}
 	for want, upstream := range map[string]Upstream{
-		"use kong, oauth2-proxy, remote-user":    {Preset: "nginx"},
-		"use subject, username, client or scope": {Headers: map[string]Fact{"X-A": "email"}},
-		"is no fact":                             {Headers: map[string]Fact{"X-A": ""}},
-		"use letters, digits and dashes":         {Headers: map[string]Fact{"X_A": FactClient}},
-		`"X A" is no name`:                       {Headers: map[string]Fact{"X A": FactClient}},
-		"authorization has a meaning":            {Headers: map[string]Fact{"authorization": FactClient}},
-		"Content-Type has a meaning":             {Headers: map[string]Fact{"Content-Type": FactClient}},
-		"X-Forwarded-For has a meaning":          {Headers: map[string]Fact{"X-Forwarded-For": FactClient}},
-		"names the header x-consumer-id twice":   {Preset: "kong", Headers: map[string]Fact{"x-consumer-id": FactClient}},
-		"names the header x-a twice":             {Headers: map[string]Fact{"x-a": FactClient, "X-A": FactClient}},
-		"17 headers: at most 16":                 {Headers: many},
+		"use kong, oauth2-proxy, remote-user":            {Preset: "nginx"},
+		"use subject, username, client, scope or issuer": {Headers: map[string]Fact{"X-A": "email"}},
+		"is no fact":                           {Headers: map[string]Fact{"X-A": ""}},
+		"use letters, digits and dashes":       {Headers: map[string]Fact{"X_A": FactClient}},
+		`"X A" is no name`:                     {Headers: map[string]Fact{"X A": FactClient}},
+		"authorization has a meaning":          {Headers: map[string]Fact{"authorization": FactClient}},
+		"Content-Type has a meaning":           {Headers: map[string]Fact{"Content-Type": FactClient}},
+		"X-Forwarded-For has a meaning":        {Headers: map[string]Fact{"X-Forwarded-For": FactClient}},
+		"names the header x-consumer-id twice": {Preset: "kong", Headers: map[string]Fact{"x-consumer-id": FactClient}},
+		"names the header x-a twice":           {Headers: map[string]Fact{"x-a": FactClient, "X-A": FactClient}},
+		"17 headers: at most 16":               {Headers: many},
 	} {
 		config := testConfig(t, "allow /*")
 		config.Upstream = upstream
