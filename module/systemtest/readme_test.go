@@ -152,7 +152,7 @@ func TestQuickstartSnippetsWork(t *testing.T) {
 // fmt would format it; and so for the examples.
 func TestCaddyfilesThatAreShownAreValid(t *testing.T) {
 	shown := map[string]string{}
-	for _, file := range []string{"README.md", "docs/reference.md", "docs/security.md"} {
+	for _, file := range []string{"README.md", "docs/operations.md", "docs/reference.md", "docs/security.md"} {
 		for i, text := range snippets(t, file, "caddyfile") {
 			shown[fmt.Sprintf("%s, Caddyfile %d", file, i+1)] = text
 		}
