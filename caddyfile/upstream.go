@@ -14,6 +14,8 @@ import (
 //	upstream [<preset>] [{
 //		preset <preset>
 //		header <name> <fact>
+//		header <name> static <text>
+//		basic <user_name> <password>
 //		keep_credential
 //	}]
 func upstream(to **protect.Upstream) func(*caddyfile.Dispenser) error {
@@ -28,6 +30,7 @@ func upstream(to **protect.Upstream) func(*caddyfile.Dispenser) error {
 		block := subdirectives{
 			"preset":          preset(u),
 			"header":          header(u),
+			"basic":           basic(u),
 			"keep_credential": flag(&u.KeepCredential),
 		}
 		if err := block.read(d, "upstream", "header"); err != nil {
@@ -55,20 +58,47 @@ func preset(u *protect.Upstream) func(*caddyfile.Dispenser) error {
 
 // header reads
 //
-//	header <name> subject|username|client|scope|issuer
+//	header <name> <fact>
+//	header <name> static <text>
+//
+// The word static sets texts apart from facts: a typo in the name of a fact must
+// not go upstream as a text.
 func header(u *protect.Upstream) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		var name, fact string
-		if !d.AllArgs(&name, &fact) {
-			return d.Err("header takes the name of a header and what it tells: subject, username, client, scope or issuer")
+		args := d.RemainingArgs()
+		static := len(args) == 3 && args[1] == "static"
+		if !static && len(args) != 2 {
+			return d.Err("header takes the name of a header and the fact that it tells, such as subject; or the name, the word static and a text")
 		}
-		if _, twice := u.Headers[name]; twice {
-			return d.Errf("header %s is already set", name)
+		_, fact := u.Headers[args[0]]
+		if _, text := u.Static[args[0]]; fact || text {
+			return d.Errf("header %s is already set", args[0])
+		}
+		if static {
+			if u.Static == nil {
+				u.Static = map[string]string{}
+			}
+			u.Static[args[0]] = args[2]
+			return nil
 		}
 		if u.Headers == nil {
 			u.Headers = map[string]protect.Fact{}
 		}
-		u.Headers[name] = protect.Fact(fact)
+		u.Headers[args[0]] = protect.Fact(args[1])
+		return nil
+	}
+}
+
+// basic reads
+//
+//	basic <user_name> <password>
+func basic(u *protect.Upstream) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		args := d.RemainingArgs()
+		if len(args) != 2 {
+			return d.Err("basic takes a user name and a password, best as placeholders such as {file./run/secrets/legacy}")
+		}
+		u.Basic = &protect.Basic{Username: args[0], Password: args[1]}
 		return nil
 	}
 }

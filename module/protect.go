@@ -93,6 +93,9 @@ type Protect struct {
 	app      *App
 	boundary boundary
 	guard    atomic.Pointer[protect.Guard] // nil until the app has started
+	// rows and usual are Rows and Upstream without placeholders, once provisioned.
+	rows  []protect.Row
+	usual *protect.Upstream
 	// expressions are those of the rows, compiled.
 	expressions map[string]protect.Expression
 	sites       []string // the addresses that lead here, as far as they are known
@@ -113,6 +116,9 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 	p.boundary = boundary{log: ctx.Logger(), identifies: true, tokensInURL: p.Bearer != nil && p.Bearer.Query}
 	if len(p.Accept) == 0 {
 		p.Accept = []string{AcceptBearer}
+	}
+	if err := p.resolveUpstreams(); err != nil {
+		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	if err := p.compileRows(ctx); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
@@ -221,8 +227,12 @@ func (p *Protect) config(issuer string) protect.Config {
 	if p.Bearer != nil {
 		config.Bearer = *p.Bearer
 	}
-	if p.Upstream != nil {
-		config.Upstream = *p.Upstream
+	usual := p.Upstream
+	if p.rows != nil {
+		config.Rows, usual = p.rows, p.usual
+	}
+	if usual != nil {
+		config.Upstream = *usual
 	}
 	if p.app != nil {
 		config.Authenticator, config.Clients = p.app.verifier, allowance{p.app.registry}

@@ -52,7 +52,13 @@ func (p *Protect) relaxed() []string {
 	if p.Upstream != nil && p.Upstream.KeepCredential {
 		list = append(list, "keep_credential: the service learns tokens")
 	}
+	if literalPassword(p.Upstream) {
+		list = append(list, "upstream basic: the password stands in the configuration itself")
+	}
 	for _, row := range p.Rows {
+		if literalPassword(row.Upstream) {
+			list = append(list, fmt.Sprintf("upstream basic at %s: the password stands in the configuration itself", row))
+		}
 		if row.Upstream != nil && row.Upstream.KeepCredential {
 			list = append(list, fmt.Sprintf("keep_credential at %s: the service learns tokens", row))
 		}

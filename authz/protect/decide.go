@@ -38,7 +38,7 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		d.refusal = authz.ErrDenied
 		return
 	case Public:
-		d.passage = g.presentUnexamined(r, outer, d.row)
+		d.passage = dressAnonymous(r, outer, d.row, g.presentUnexamined(r, outer, d.row))
 		return
 	}
 	p, refusal := g.present(r, outer, d.row)
@@ -49,7 +49,9 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 	case p == nil:
 		if d.row.Verb == Allow {
 			d.refusal = authz.ErrCredentialRequired.Needing(d.row.Requirement.Challenge(nil))
+			return
 		}
+		d.passage = dressAnonymous(r, nil, d.row, nil)
 		return
 	case p.found == broken:
 		d.refusal = errBrokenCredential
@@ -78,12 +80,13 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		d.refusal = authz.ErrDenied.Because(err)
 		return
 	}
-	p.dress = d.row.dress
+	p.dress, p.vouched = d.row.dress, true
 	if outer == nil && p.source == fromHeader && !p.dress.keepCredential {
 		delete(r.Header, "Authorization") // the usual case
-		return
+	} else {
+		g.settleCredential(r.Header, p)
 	}
-	g.settleCredential(r.Header, p)
+	p.dress.fixed.put(r.Header)
 }
 
 // replayable reports whether somebody on the way can repeat what a request does,

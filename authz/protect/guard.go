@@ -226,6 +226,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http
 	start := time.Now()
 	outer := passageFrom(r.Context())
 	g.clean(r, outer)
+	if outer != nil && outer.found == absent {
+		outer = nil // it has put something on, and that is off again
+	}
 	row, refusal := g.route(r)
 	if refusal != nil {
 		return g.refuse(w, r, decision{refusal: refusal, start: start})

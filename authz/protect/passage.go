@@ -23,6 +23,8 @@ type passage struct {
 	// checked: principal is who the credential stands for.
 	checked   bool
 	principal authz.Principal
+	// vouched: the request passes as the principal.
+	vouched bool
 	// dress is what the guard put on the request, or nil.
 	dress *dress
 	// space holds the values of the usual number of headers, so that they
@@ -39,7 +41,7 @@ func (p *passage) Value(key any) any {
 	case passageKey:
 		return p
 	case authz.PrincipalKey:
-		if p.dress == nil {
+		if !p.vouched {
 			return (*authz.Principal)(nil)
 		}
 		return &p.principal

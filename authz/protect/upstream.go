@@ -15,22 +15,6 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// Fact is something about the caller that a header can tell the upstream.
-type Fact string
-
-// Facts for headers. A fact that is empty sets no header. For a machine's
-// token subject and username are empty: a client's id is nobody's subject.
-const (
-	FactSubject  Fact = "subject"
-	FactUsername Fact = "username"
-	FactClient   Fact = "client"
-	// FactScope is the scopes that the caller has now: the token's, cut to
-	// the client's present ones, separated by spaces.
-	FactScope Fact = "scope"
-	// FactIssuer is the authorization server that vouches for the caller.
-	FactIssuer Fact = "issuer"
-)
-
 const (
 	// MaxValue is the length in bytes of the longest header value that goes
 	// upstream, after encoding. A request that would need a longer one is
@@ -46,14 +30,26 @@ const (
 // Values are printable ASCII: every other byte, and "%" and ",", is
 // percent-encoded (RFC 3986 §2.1), as are spaces at either end, so that no
 // value splits a header or is taken for a list.
+//
+// What is the same whoever calls (Static, Basic) goes with requests that carry a
+// valid credential, and, where a row has an Upstream of its own, with all that
+// the row lets pass. The Upstream of a row takes the place of the guard's: nothing
+// is merged.
 type Upstream struct {
 	// Preset names a set of headers that services know from elsewhere: "kong",
 	// "oauth2-proxy" or "remote-user". Default: X-Auth-Subject,
 	// X-Auth-Username, X-Auth-Client and X-Auth-Scope, unless Headers is given.
 	Preset string `json:"preset,omitempty"`
 	// Headers maps header names to facts, beside those of the preset: "subject",
-	// "username", "client", "scope" or "issuer". At most [MaxHeaders] altogether.
+	// "username", "client", "scope", "issuer", "groups", "grant_id", "expires_at" or
+	// "claim.NAME". At most [MaxHeaders] altogether.
 	Headers map[string]Fact `json:"headers,omitempty"`
+	// Static maps header names to texts that go with every proved caller, such as
+	// the gateway's own key at the service. Placeholders are the caller's to resolve.
+	Static map[string]string `json:"static,omitempty"`
+	// Basic is the gateway's own account at the service, in the Authorization
+	// header of every proved caller. Default: none.
+	Basic *Basic `json:"basic,omitempty"`
 	// KeepCredential leaves the Authorization header in the request. By
 	// default the service does not learn the token, which it could use elsewhere.
 	KeepCredential bool `json:"keep_credential,omitempty"`
@@ -82,13 +78,13 @@ var presets = map[string]map[string]Fact{
 		"X-Anonymous-Consumer":    "",
 		"X-Authenticated-Scope":   FactScope,
 		"X-Authenticated-Userid":  FactSubject,
-		"X-Authenticated-Groups":  "",
+		"X-Authenticated-Groups":  FactGroups,
 	},
 	"oauth2-proxy": { // as with pass_user_headers
 		"X-Forwarded-User":                  FactSubject,
 		"X-Forwarded-Preferred-Username":    FactUsername,
 		"X-Forwarded-Email":                 "",
-		"X-Forwarded-Groups":                "",
+		"X-Forwarded-Groups":                FactGroups,
 		"X-Forwarded-Access-Token":          "",
 		"X-Auth-Request-User":               "",
 		"X-Auth-Request-Email":              "",
@@ -100,7 +96,7 @@ var presets = map[string]map[string]Fact{
 		"Remote-User":     FactUsername,
 		"Remote-Name":     "",
 		"Remote-Email":    "",
-		"Remote-Groups":   "",
+		"Remote-Groups":   FactGroups,
 		"X-Remote-User":   "",
 		"X-Remote-Email":  "",
 		"X-Remote-Groups": "",
@@ -121,6 +117,7 @@ func (u Upstream) Validate() error {
 // dress is an Upstream made ready: the headers to put on a request.
 type dress struct {
 	headers        []header
+	fixed          fixed
 	keepCredential bool
 }
 
@@ -155,8 +152,19 @@ func newDress(u Upstream) (*dress, error) {
 		}
 		d.headers = append(d.headers, header{textproto.CanonicalMIMEHeaderKey(name), u.Headers[name]})
 	}
-	if len(d.headers) > MaxHeaders {
-		return nil, fmt.Errorf("upstream has %d headers: at most %d", len(d.headers), MaxHeaders)
+	var err error
+	if d.fixed, err = newFixed(u); err != nil {
+		return nil, err
+	}
+	for _, h := range d.headers {
+		for _, other := range d.fixed.headers {
+			if spell(h.name) == spell(other.name) {
+				return nil, fmt.Errorf("upstream names the header %s twice", h.name)
+			}
+		}
+	}
+	if n := len(d.headers) + len(d.fixed.headers); n > MaxHeaders {
+		return nil, fmt.Errorf("upstream has %d headers: at most %d", n, MaxHeaders)
 	}
 	return d, nil
 }
@@ -177,6 +185,11 @@ func (g *Guard) newDress(u Upstream) (*dress, error) {
 			return nil, fmt.Errorf("upstream header %s tells the issuer where there are several: name another one for the %s", h.name, h.fact)
 		}
 	}
+	for _, h := range d.fixed.headers {
+		if spell(h.name) == spell(headerIssuer) {
+			return nil, fmt.Errorf("upstream header %s tells the issuer where there are several: it cannot be static", h.name)
+		}
+	}
 	d.headers = append(d.headers, header{headerIssuer, FactIssuer})
 	return d, nil
 }
@@ -188,8 +201,19 @@ var ownNames = []string{
 	"Origin", "Proxy-", "Range", "Referer", "Sec-", "Te", "Trailer", "Transfer-Encoding", "User-Agent", "Via",
 }
 
-// checkHeader returns what is wrong with a header that a configuration names.
+// checkHeader returns what is wrong with a header that tells a fact.
 func checkHeader(name string, fact Fact) error {
+	if err := checkHeaderName(name); err != nil {
+		return err
+	}
+	if err := fact.check(); err != nil {
+		return fmt.Errorf("upstream header %s: %w", name, err)
+	}
+	return nil
+}
+
+// checkHeaderName returns what is wrong with a header that a configuration names.
+func checkHeaderName(name string) error {
 	if !isToken(name) || isAlias(name) {
 		return fmt.Errorf("upstream header %q is no name for a header: use letters, digits and dashes", name)
 	}
@@ -199,9 +223,6 @@ func checkHeader(name string, fact Fact) error {
 		if ours || canonical == own || strings.HasSuffix(own, "-") && strings.HasPrefix(canonical, own) {
 			return fmt.Errorf("upstream header %s has a meaning of its own in HTTP: choose another name", name)
 		}
-	}
-	if !slices.Contains([]Fact{FactSubject, FactUsername, FactClient, FactScope, FactIssuer}, fact) {
-		return fmt.Errorf("upstream header %s: %q is no fact: use subject, username, client, scope or issuer", name, fact)
 	}
 	return nil
 }
@@ -216,6 +237,9 @@ func identityNames(dresses ...*dress) []string {
 		for _, h := range d.headers {
 			names = append(names, h.name)
 		}
+		for _, h := range d.fixed.headers {
+			names = append(names, h.name)
+		}
 	}
 	return names
 }
@@ -226,7 +250,7 @@ var errValueTooLong = errors.New("an identity header would be too long for the u
 // as long as the headers.
 func (d *dress) put(h http.Header, p *authz.Principal, space []string) error {
 	for i, header := range d.headers {
-		value := encodeValue(header.fact.of(p))
+		value := header.fact.value(p)
 		if value == "" {
 			continue
 		}
@@ -245,58 +269,5 @@ func (d *dress) takeOff(h http.Header) {
 	for _, header := range d.headers {
 		delete(h, header.name)
 	}
-}
-
-// of returns the fact about p, or "".
-func (f Fact) of(p *authz.Principal) string {
-	switch f {
-	case FactSubject:
-		return p.Subject
-	case FactUsername:
-		if p.Subject == "" {
-			return "" // a machine: whatever it is called, it is no user
-		}
-		return p.Username
-	case FactClient:
-		return p.Client
-	case FactScope:
-		return p.Scopes.String()
-	case FactIssuer:
-		return p.Issuer
-	}
-	return ""
-}
-
-// encodeValue makes a value safe for a header, as [Upstream] says. Ordinary
-// values are returned as they are.
-func encodeValue(value string) string {
-	for i := range len(value) {
-		if !plainInValue(value, i) {
-			return encodeSlowly(value)
-		}
-	}
-	return value
-}
-
-func plainInValue(value string, i int) bool {
-	c := value[i]
-	return c > 0x20 && c < 0x7f && c != '%' && c != ',' || c == ' ' && i > 0 && i < len(value)-1
-}
-
-func encodeSlowly(value string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(value) {
-		if c := value[i]; plainInValue(value, i) {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
-		}
-		if b.Len() > MaxValue {
-			break // it will be refused
-		}
-	}
-	return b.String()
+	d.fixed.takeOff(h)
 }

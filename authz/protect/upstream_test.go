@@ -133,8 +133,8 @@ func TestBadUpstreamsAreRefused(t *testing.T) {
 		many["X-"+strings.Repeat("A", i+1)] = FactClient
 	}
 	for want, upstream := range map[string]Upstream{
-		"use kong, oauth2-proxy, remote-user":            {Preset: "nginx"},
-		"use subject, username, client, scope or issuer": {Headers: map[string]Fact{"X-A": "email"}},
+		"use kong, oauth2-proxy, remote-user":                                                      {Preset: "nginx"},
+		"use subject, username, client, scope, issuer, groups, grant_id, expires_at or claim.NAME": {Headers: map[string]Fact{"X-A": "email"}},
 		"is no fact":                           {Headers: map[string]Fact{"X-A": ""}},
 		"use letters, digits and dashes":       {Headers: map[string]Fact{"X_A": FactClient}},
 		`"X A" is no name`:                     {Headers: map[string]Fact{"X A": FactClient}},
@@ -144,6 +144,17 @@ func TestBadUpstreamsAreRefused(t *testing.T) {
 		"names the header x-consumer-id twice": {Preset: "kong", Headers: map[string]Fact{"x-consumer-id": FactClient}},
 		"names the header x-a twice":           {Headers: map[string]Fact{"x-a": FactClient, "X-A": FactClient}},
 		"17 headers: at most 16":               {Headers: many},
+		`"claim." is no fact`:                  {Headers: map[string]Fact{"X-A": "claim."}},
+		"names the header X-A twice":           {Headers: map[string]Fact{"X-A": FactClient}, Static: map[string]string{"x-a": "x"}},
+		"Authorization has a meaning":          {Static: map[string]string{"Authorization": "Bearer x"}},
+		"a static value is printable":          {Static: map[string]string{"X-A": "a\nb"}},
+		"header X-B: a static value":           {Static: map[string]string{"X-B": ""}},
+		"header X-C: a static value":           {Static: map[string]string{"X-C": " x"}},
+		"one of them is empty":                 {Basic: &Basic{Username: "x"}},
+		"has no colon":                         {Basic: &Basic{Username: "a:b", Password: "x"}},
+		"has a control character":              {Basic: &Basic{Username: "a", Password: "x\n"}},
+		"more than 255 bytes":                  {Basic: &Basic{Username: strings.Repeat("a", 256), Password: "x"}},
+		"both basic and keep_credential":       {Basic: &Basic{Username: "a", Password: "x"}, KeepCredential: true},
 	} {
 		config := testConfig(t, "allow /*")
 		config.Upstream = upstream
