@@ -39,6 +39,11 @@ var verbs = []string{string(protect.Allow), string(protect.Optional), string(pro
 //			form
 //			cookie <name>
 //		}]
+//		issuer <url> {
+//			audience <value>…
+//			jwks     <url>
+//			…
+//		}
 //		resource        <uri>
 //		realm           <text>
 //		audience        strict
@@ -127,6 +132,7 @@ func (r *guardReader) shortForm(d *caddyfile.Dispenser, args []string) error {
 func (r *guardReader) block(d *caddyfile.Dispenser) error {
 	block := subdirectives{
 		"accept":          r.accept,
+		"issuer":          r.issuer,
 		"resource":        text(&r.guard.Resource),
 		"realm":           text(&r.guard.Realm),
 		"audience":        oneOf(&r.guard.Audience, module.AudienceStrict),
@@ -138,7 +144,7 @@ func (r *guardReader) block(d *caddyfile.Dispenser) error {
 	for _, verb := range verbs {
 		block[verb] = r.row
 	}
-	return block.read(d, protectDirective, verbs...)
+	return block.read(d, protectDirective, append(slices.Clone(verbs), "issuer")...)
 }
 
 // row reads a row. The dispenser stands at its verb.

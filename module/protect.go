@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
@@ -60,6 +61,11 @@ type Protect struct {
 	// Default: nowhere.
 	Bearer *protect.Sources `json:"bearer,omitempty"`
 
+	// Further authorization servers whose access tokens are accepted here. Where
+	// there are any, the header X-Auth-Issuer tells the service which one vouches
+	// for a caller. Default: none, only the app's own.
+	Issuers []foreign.Issuer `json:"issuers,omitempty"`
+
 	// The identity of what is guarded, an absolute URI: tokens name it as their
 	// audience (RFC 8707), and its metadata is found by it (RFC 9728). Default: the
 	// addresses of the sites that lead here. Required where TLS ends elsewhere.
@@ -98,7 +104,8 @@ type Protect struct {
 	usual *protect.Upstream
 	// expressions are those of the rows, compiled.
 	expressions map[string]protect.Expression
-	sites       []string // the addresses that lead here, as far as they are known
+	foreign     []foreign.Issuer // the issuers, with their secrets
+	sites       []string         // the addresses that lead here, as far as they are known
 }
 
 // CaddyModule returns the Caddy module information.
@@ -117,10 +124,7 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 	if len(p.Accept) == 0 {
 		p.Accept = []string{AcceptBearer}
 	}
-	if err := p.resolveUpstreams(); err != nil {
-		return fmt.Errorf("oauth2_protect: %w", err)
-	}
-	if err := p.compileRows(ctx); err != nil {
+	if err := errors.Join(p.resolveUpstreams(), p.compileRows(ctx), p.resolveIssuers()); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	app.guards = append(app.guards, p)
@@ -133,6 +137,14 @@ func (p *Protect) Validate() error {
 		if err := p.app.ValidateRow(row); err != nil {
 			return err
 		}
+	}
+	for _, issuer := range p.Issuers {
+		if err := p.app.ValidateIssuer(issuer); err != nil {
+			return err
+		}
+	}
+	if err := foreign.ValidateAll(p.Issuers, p.app.Issuer, p.app.InsecureHTTP); err != nil {
+		return err
 	}
 	return p.validate(p.app.Issuer)
 }
@@ -152,6 +164,7 @@ func (p *Protect) start(sites []string) error {
 	config := p.config(p.app.Issuer)
 	config.Resource = resources(p.Resource, sites)
 	config.Now = p.app.now
+	config.Authenticator = p.authenticator()
 	guard, err := protect.New(config)
 	if err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
@@ -224,6 +237,7 @@ func (p *Protect) config(issuer string) protect.Config {
 		Authenticator:  new(token.Verifier),
 		Clients:        allowance{},
 	}
+	p.acceptIssuers(&config)
 	if p.Bearer != nil {
 		config.Bearer = *p.Bearer
 	}

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 )
 
 // relaxed lists what the configuration has less strict than the defaults, one
@@ -48,6 +50,11 @@ func (p *Protect) relaxed() []string {
 	}
 	if p.Bearer != nil && p.Bearer.Cookie != "" {
 		list = append(list, "accept bearer cookie: browsers send it along with requests of other sites")
+	}
+	for _, issuer := range p.Issuers {
+		if issuer.Profile == foreign.ProfileGeneric {
+			list = append(list, "issuer "+issuer.Issuer+" profile generic: its tokens need not say that they are access tokens")
+		}
 	}
 	if p.Upstream != nil && p.Upstream.KeepCredential {
 		list = append(list, "keep_credential: the service learns tokens")

@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -42,8 +43,10 @@ type runtime struct {
 	usage *usage
 	fetch *fetch.Client
 	keys  *jwks.Cache
-	stop  context.CancelFunc
-	loops sync.WaitGroup
+	// foreign is what is known about the tokens of other issuers.
+	foreign *foreign.Memory
+	stop    context.CancelFunc
+	loops   sync.WaitGroup
 
 	mu    sync.Mutex
 	users []*settings
@@ -87,6 +90,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), stop: cancel}
 	rt.keys = jwks.New(rt.fetch, db.Now, runtimeLogger("oauth2.keys"))
+	rt.foreign = foreign.NewMemory(rt.fetch, rt.keys, db.Now)
 	rt.loops.Go(func() { db.Maintain(ctx) })
 	rt.loops.Go(func() { rt.usage.keep(ctx) })
 	storeLogger().Info("token store is open", slog.String("store", name))
@@ -98,6 +102,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 func (rt *runtime) Destruct() error {
 	rt.stop()
 	rt.loops.Wait()
+	rt.foreign.Close()
 	rt.keys.Close()
 	rt.fetch.Close()
 	return rt.db.Close()
