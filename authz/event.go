@@ -19,6 +19,9 @@ const (
 	EventDecision EventType = "decision"
 	// EventTokenRequest: the token endpoint refused a request. Never audited one by one.
 	EventTokenRequest EventType = "token_request"
+	// EventRequestCut: a request that had passed was ended before its time,
+	// because what it came with was revoked or expired.
+	EventRequestCut   EventType = "request_cut"
 	EventTokenIssued  EventType = "token_issued"
 	EventTokenRevoked EventType = "token_revoked"
 	EventGrantRevoked EventType = "grant_revoked"

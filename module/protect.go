@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -98,7 +99,9 @@ type Protect struct {
 
 	app      *App
 	boundary boundary
-	guard    atomic.Pointer[protect.Guard] // nil until the app has started
+	// connection says which connection a request came on; nil: nothing does.
+	connection func(*http.Request) net.Conn
+	guard      atomic.Pointer[protect.Guard] // nil until the app has started
 	// rows and usual are Rows and Upstream without placeholders, once provisioned.
 	rows  []protect.Row
 	usual *protect.Upstream
@@ -127,6 +130,7 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 	if err := errors.Join(p.resolveUpstreams(), p.compileRows(ctx), p.resolveIssuers()); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
+	p.connection = keepConnections(ctx)
 	app.guards = append(app.guards, p)
 	return nil
 }
@@ -163,7 +167,7 @@ func (p *Protect) start(sites []string) error {
 	}
 	config := p.config(p.app.Issuer)
 	config.Resource = resources(p.Resource, sites)
-	config.Now = p.app.now
+	config.Now, config.Connection = p.app.now, p.connection
 	config.Authenticator = p.authenticator()
 	guard, err := protect.New(config)
 	if err != nil {

@@ -6,6 +6,7 @@ package protect
 import (
 	"context"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +36,7 @@ func typical() (r *http.Request, restore func()) {
 func typicalGuard(t testing.TB) *Guard {
 	config := testConfig(t, "allow GET /orders/* read", "allow POST /orders write", "public GET /health", "deny /internal/*")
 	config.Authenticator = &always{principal("read", "write")}
+	config.Connection = func(*http.Request) net.Conn { return nil } // as behind a server
 	return newGuard(t, config)
 }
 

@@ -54,3 +54,9 @@ func deleteFold(h http.Header, name string) {
 		}
 	}
 }
+
+// upgrades reports whether a request that has been cleaned becomes a connection
+// of another protocol.
+func upgrades(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect
+}

@@ -17,6 +17,10 @@
 // Refusals (4xx) are answered here with the challenge of RFC 6750 §3; trouble
 // (5xx) is returned, and nothing passes.
 //
-// On the way of a request that passes there is no lock, no goroutine, no log
-// line; the body is not read and the ResponseWriter is not wrapped.
+// A request that has passed with a credential is followed: when it lasts, it is
+// judged again and again, and cut when it would not pass any more (watch.go).
+//
+// On the way of a request that passes there is no lock held across a call, no
+// goroutine, no log line; the body is not read. The ResponseWriter is wrapped
+// only where a request could not be cut otherwise, as in HTTP/3 (sever.go).
 package protect

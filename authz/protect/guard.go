@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -81,6 +82,11 @@ type Config struct {
 	// Original returns the request target as the client sent it, where
 	// something before the guard rewrites requests; "" means RequestURI.
 	Original func(*http.Request) string
+	// Connection returns the connection that a request of HTTP/1 came on, or nil
+	// when that is not known. A request that must end is cut by closing it. Default:
+	// not known; then those who handle requests further in get a context that ends,
+	// and a ResponseWriter that fails.
+	Connection func(*http.Request) net.Conn
 	// EarlyData reports whether a request came as TLS early data, which can be
 	// replayed (RFC 8470). Default: none does.
 	EarlyData func(*http.Request) bool
@@ -260,12 +266,13 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 	if p != nil && p.source == fromQuery {
 		w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
 	}
-	if p != nil && p.checked && upgrades(r) {
-		var done func()
-		out, done = g.follow(out, d.row, p)
-		defer done()
+	var err error
+	if p != nil && p.checked {
+		p.request, p.writer, p.row, p.since = r, w, d.row, d.start
+		err = g.accompany(w, out, p, next)
+	} else {
+		err = next(w, out)
 	}
-	err := next(w, out)
 	if err != nil && p != nil {
 		// Whatever handles the error must not forward them (the headers are
 		// the only part of a request that outlives it there).

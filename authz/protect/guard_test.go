@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -310,7 +311,9 @@ func TestBodyAndWriterAreUntouched(t *testing.T) {
 	r := get("POST", "/", "user")
 	r.Body, r.ContentLength = body, 5
 	var w http.ResponseWriter = &struct{ http.ResponseWriter }{}
-	err := newGuard(t, testConfig(t, "allow /*")).ServeHTTP(w, r, func(got http.ResponseWriter, r *http.Request) error {
+	config := testConfig(t, "allow /*")
+	config.Connection = func(*http.Request) net.Conn { return nil }
+	err := newGuard(t, config).ServeHTTP(w, r, func(got http.ResponseWriter, r *http.Request) error {
 		if got != w || r.Body != body {
 			t.Error("something is wrapped")
 		}

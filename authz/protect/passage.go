@@ -30,6 +30,8 @@ type passage struct {
 	// space holds the values of the usual number of headers, so that they
 	// cost no allocation of their own.
 	space [6]string
+	// stay is for the watch, once the request has passed.
+	stay
 }
 
 type passageKey struct{}

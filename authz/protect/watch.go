@@ -5,126 +5,191 @@ package protect
 
 import (
 	"context"
-	"errors"
+	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// watchEvery is how often an upgraded connection is judged anew. The promise is
-// 5 s from revocation or expiry to the cut.
-const watchEvery = 2 * time.Second
+const (
+	// watchEvery is how often what is under way is judged anew. The promise is
+	// 5 s from revocation or expiry to the cut: a request is looked at when it is
+	// watchAfter old, by the next round, which may take a round's time.
+	watchEvery = 2 * time.Second
+	// watchAfter is how old a request is before it is looked at. Ordinary ones
+	// are gone by then.
+	watchAfter = time.Second
+	// watchShards is how many lists requests are spread over, so that those of
+	// many cores seldom meet.
+	watchShards = 32
+)
 
-// errCut is the cause of a connection's end, for those who ask its context.
-var errCut = errors.New("what the connection was opened with is no longer valid")
-
-// upgraded is a connection that outlives the decision by which it was opened.
-type upgraded struct {
-	request    *http.Request
-	row        *entry
-	credential authz.Credential
-	expires    time.Time
-	cut        context.CancelCauseFunc
-}
-
-// watch judges upgraded connections again and again, and cuts those that would
-// not be opened any more. It costs nothing while there are none: its goroutine
-// ends with the last of them.
+// watch knows the requests that passed with a credential and have not ended,
+// judges them again and again, and cuts those that would not pass any more. To be
+// known costs a request no allocation and no goroutine: the lists go through the
+// passages themselves. There is a timer while there are requests.
 type watch struct {
-	mu      sync.Mutex
-	open    map[*upgraded]struct{}
-	running bool
+	shards [watchShards]shard
+	// due: a round will come.
+	due atomic.Bool
+	// cutting is held while a request is being cut: what is done to it must not
+	// reach beyond the end of its handler.
+	cutting sync.Mutex
 }
 
-// upgrades reports whether a request that has been cleaned becomes a connection
-// of another protocol, which lasts as long as its ends like.
-func upgrades(r *http.Request) bool {
-	return len(r.Header["Upgrade"]) > 0 || r.Method == http.MethodConnect
+// shard is a list of requests in the order in which they came. Its lock is held
+// for a few instructions.
+type shard struct {
+	mu             sync.Mutex
+	oldest, newest *passage
+	_              [64 - 24]byte // a cache line of its own
 }
 
-// follow returns the request as it is to go on: it ends when the connection must.
-// The caller calls done when the connection has ended by itself.
-func (g *Guard) follow(r *http.Request, row *entry, p *passage) (out *http.Request, done func()) {
-	ctx, cut := context.WithCancelCause(r.Context())
-	// A copy: handlers further in may change the request while it is judged.
-	u := &upgraded{request: r.WithContext(r.Context()), row: row, credential: p.credential, expires: p.principal.Expires, cut: cut}
+// stay is what a passage knows of itself for the watch.
+type stay struct {
+	shard        *shard
+	older, newer *passage
+	present      bool // in the list
+	ended        bool // cut, or about to be
+	since        time.Time
+	row          *entry
+	// request and writer are those of the guard. Handlers further in have a copy
+	// of the request, but share its header and its URL.
+	request *http.Request
+	writer  http.ResponseWriter
+	// cancel ends the context of a request that cannot be cut from below.
+	cancel context.CancelCauseFunc
+}
+
+// enter begins to follow a request.
+func (g *Guard) enter(p *passage) {
 	w := &g.watch
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.open == nil {
-		w.open = map[*upgraded]struct{}{}
+	s := &w.shards[rand.Uint32()%watchShards]
+	p.shard, p.present = s, true
+	s.mu.Lock()
+	if p.older = s.newest; p.older == nil {
+		s.oldest = p
+	} else {
+		p.older.newer = p
 	}
-	w.open[u] = struct{}{}
-	if !w.running {
-		w.running = true
-		go g.keepWatch()
-	}
-	return r.WithContext(ctx), func() {
-		cut(nil)
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.open, u)
+	s.newest = p
+	s.mu.Unlock()
+	// In this order: the last round looks again after it has said that none is due.
+	if !w.due.Load() {
+		g.wake(watchEvery)
 	}
 }
 
-// keepWatch runs while there are upgraded connections.
-func (g *Guard) keepWatch() {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for range tick.C {
-		connections, some := g.watch.list()
-		if !some {
-			return
+// leave ends the following, and reports whether the request was cut. Nothing
+// touches it afterwards.
+func (g *Guard) leave(p *passage) (cut bool) {
+	s := p.shard
+	s.mu.Lock()
+	if p.older == nil {
+		s.oldest = p.newer
+	} else {
+		p.older.newer = p.newer
+	}
+	if p.newer == nil {
+		s.newest = p.older
+	} else {
+		p.newer.older = p.older
+	}
+	p.older, p.newer, p.present = nil, nil, false
+	cut = p.ended
+	s.mu.Unlock()
+	if cut {
+		g.watch.cutting.Lock() // until it is done
+		defer g.watch.cutting.Unlock()
+	}
+	return cut
+}
+
+// wake has a round come after a time, unless one will come anyway.
+func (g *Guard) wake(after time.Duration) {
+	if g.watch.due.CompareAndSwap(false, true) {
+		time.AfterFunc(after, g.round)
+	}
+}
+
+// round judges what is under way, and sees to the next round.
+func (g *Guard) round() {
+	began := time.Now()
+	// All of a round share the time of one: a store that hangs must not keep
+	// those at the end of the list open long after they expired.
+	until := began.Add(watchEvery)
+	for _, p := range g.watch.older(began.Add(-watchAfter)) {
+		if refusal := g.judgeAgain(p, until); refusal != nil {
+			g.cut(p, refusal)
 		}
-		// All of a round share the time of one: a store that hangs must not keep
-		// those at the end of the list open long after they expired.
-		until := time.Now().Add(watchEvery)
-		for _, u := range connections {
-			if !g.stands(u, until) {
-				u.cut(errCut)
+	}
+	g.watch.due.Store(false)
+	if g.watch.busy() {
+		g.wake(time.Until(until))
+	}
+}
+
+// older returns the requests that came before a time and are still under way.
+func (w *watch) older(than time.Time) (under []*passage) {
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		for p := s.oldest; p != nil && p.since.Before(than); p = p.newer {
+			if !p.ended {
+				under = append(under, p)
 			}
 		}
+		s.mu.Unlock()
 	}
+	return under
 }
 
-// list returns the open connections. When there are none the watch is over.
-func (w *watch) list() (connections []*upgraded, some bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for u := range w.open {
-		connections = append(connections, u)
+// busy reports whether any request is under way.
+func (w *watch) busy() bool {
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		some := s.oldest != nil
+		s.mu.Unlock()
+		if some {
+			return true
+		}
 	}
-	w.running = len(connections) > 0
-	return connections, w.running
+	return false
 }
 
-// stands reports whether the connection would be opened now, and asks until that
+// judgeAgain returns why the request would not pass now, and asks until that
 // time. Trouble of ours cuts nothing before it expires: a revocation that could
 // not be stored was not acknowledged either.
-func (g *Guard) stands(u *upgraded, until time.Time) (stands bool) {
+func (g *Guard) judgeAgain(p *passage, until time.Time) (refusal *authz.Error) {
 	// A panic here would not be one request's: it would end the process.
 	defer func() {
 		if recover() != nil {
-			stands = false
+			refusal = authz.ErrServer
 		}
 	}()
-	ctx, cancel := context.WithDeadline(u.request.Context(), until)
+	ctx, cancel := context.WithDeadline(p.request.Context(), until)
 	defer cancel()
-	var refusal *authz.Error
-	p, err := g.config.Authenticator.Authenticate(ctx, u.credential)
-	if err != nil {
-		refusal = refusalOf(err)
-	} else {
-		p.Scheme = u.credential.Scheme
-		refusal = g.decide(u.request.WithContext(ctx), u.row, &p)
+	again := passage{credential: p.credential}
+	if refusal = g.authenticate(ctx, &again); refusal == nil {
+		refusal = g.decide(stillOf(ctx, p.request), p.row, &again.principal)
 	}
-	switch {
-	case refusal == nil:
-		return true
-	case refusal.Status >= http.StatusInternalServerError:
-		return g.config.Now().Before(u.expires)
+	if refusal != nil && refusal.Status >= http.StatusInternalServerError && g.config.Now().Before(p.principal.Expires) {
+		return nil
 	}
-	return false
+	return refusal
+}
+
+// stillOf returns what does not change of a request while handlers have it.
+// Header and URL are theirs, so there are none.
+func stillOf(ctx context.Context, r *http.Request) *http.Request {
+	still := &http.Request{
+		Method: r.Method, Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
+		Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS, Header: http.Header{}, URL: new(url.URL),
+	}
+	return still.WithContext(ctx)
 }

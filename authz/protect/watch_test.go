@@ -16,13 +16,18 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
+// promised is how soon after revocation or expiry a request is cut.
+const promised = 5 * time.Second
+
 // changing is an Authenticator whose answer a test changes on the way.
 type changing struct {
 	answer atomic.Pointer[error]
 	panics atomic.Bool
+	asked  atomic.Int32
 }
 
 func (c *changing) Authenticate(context.Context, authz.Credential) (authz.Principal, error) {
+	c.asked.Add(1)
 	if c.panics.Load() {
 		panic("a fault in an authenticator")
 	}
@@ -34,84 +39,131 @@ func (c *changing) Authenticate(context.Context, authz.Credential) (authz.Princi
 
 func (c *changing) say(err error) { c.answer.Store(&err) }
 
-// opened is how long a connection is open before something happens to it: some
+// opened is how long a request is under way before something happens to it: some
 // rounds of the watch, and the moment is not the watch's own.
 const opened = 4*watchEvery + watchEvery/2
 
-// openUpgrade lets a WebSocket handshake through a guard and returns how long
-// after the call of then the connection was cut; 0 when it was not within wait.
-func openUpgrade(t *testing.T, then func(*changing), wait time.Duration) time.Duration {
+// watched returns a guard that asks auth, in real time (or that of a bubble).
+func watched(t *testing.T, auth Authenticator, rows ...string) *Guard {
+	t.Helper()
+	c := testConfig(t, rows...)
+	c.Authenticator, c.Now = auth, time.Now
+	return newGuard(t, c)
+}
+
+// through sends a request through a guard and reports whether it was aborted.
+func through(t *testing.T, g *Guard, w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) (aborted bool) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			aborted = true
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	if err := g.ServeHTTP(w, r, next); err != nil {
+		t.Error(err)
+	}
+	return false
+}
+
+// lastsAfter lets a request through a guard and returns how long after the call of
+// then it was cut; 0 when it was not within wait.
+func lastsAfter(t *testing.T, then func(*changing), wait time.Duration) time.Duration {
 	t.Helper()
 	auth := new(changing)
-	c := testConfig(t, "allow /* user")
-	c.Authenticator, c.Now = auth, time.Now
-	g := newGuard(t, c)
-
-	r := httptest.NewRequest("GET", "https://api.example.com/socket", nil)
-	r.Header.Set("Authorization", "Bearer user")
-	r.Header.Set("Connection", "Upgrade")
-	r.Header.Set("Upgrade", "websocket")
+	g := watched(t, auth, "allow /* user")
 	var lasted time.Duration
-	err := g.ServeHTTP(httptest.NewRecorder(), r, func(_ http.ResponseWriter, r *http.Request) error {
+	aborted := through(t, g, httptest.NewRecorder(), get("GET", "https://api.example.com/events", "user"), func(w http.ResponseWriter, r *http.Request) error {
 		time.Sleep(opened) // in the bubble: several rounds of the watch
 		if r.Context().Err() != nil {
-			t.Error("a valid connection was cut")
+			t.Error("a valid request was cut")
 		}
 		then(auth)
 		start := time.Now()
 		select {
 		case <-r.Context().Done():
 			lasted = time.Since(start)
+			if _, err := w.Write([]byte("late")); !errors.Is(err, errCut) {
+				t.Errorf("a cut request can write: %v", err)
+			}
+			if err := http.NewResponseController(w).Flush(); !errors.Is(err, errCut) {
+				t.Errorf("a cut request can flush: %v", err)
+			}
 		case <-time.After(wait):
 		}
 		return nil
 	})
-	if err != nil {
-		t.Error(err)
+	if aborted != (lasted != 0) {
+		t.Errorf("aborted: %v, cut after %s", aborted, lasted)
 	}
-	time.Sleep(2 * watchEvery) // then the watch is over, or the bubble ends in a panic
 	return lasted
 }
 
-// Ensure that an upgraded connection ends within 5 s of the revocation of what
-// it was opened with, and that the watch ends with it (the bubble would not).
-func TestUpgradedConnectionIsCutOnRevocation(t *testing.T) {
+// Ensure that a request ends within 5 s of the revocation of what it came with.
+func TestRequestIsCutOnRevocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lasted := openUpgrade(t, func(c *changing) { c.say(authz.ErrInvalidToken) }, time.Minute)
-		if lasted == 0 || lasted > 5*time.Second {
-			t.Errorf("the connection lasted %s after the revocation", lasted)
+		lasted := lastsAfter(t, func(c *changing) { c.say(authz.ErrInvalidToken) }, time.Minute)
+		if lasted == 0 || lasted > promised {
+			t.Errorf("the request lasted %s after the revocation", lasted)
 		}
 	})
 }
 
 // Ensure that trouble of ours cuts nothing that is still valid, and that expiry
 // is kept all the same.
-func TestUpgradedConnectionOutlivesTroubleUntilItExpires(t *testing.T) {
+func TestRequestOutlivesTroubleUntilItExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trouble := func(c *changing) { c.say(errors.New("disk on fire")) }
-		if lasted := openUpgrade(t, trouble, time.Minute); lasted != 0 {
-			t.Errorf("trouble cut the connection after %s", lasted)
+		if lasted := lastsAfter(t, trouble, time.Minute); lasted != 0 {
+			t.Errorf("trouble cut the request after %s", lasted)
 		}
 		left := time.Hour - opened
-		if lasted := openUpgrade(t, trouble, 2*time.Hour); lasted < left || lasted > left+5*time.Second {
-			t.Errorf("with %s to live the connection lasted %s", left, lasted)
+		if lasted := lastsAfter(t, trouble, 2*time.Hour); lasted < left || lasted > left+promised {
+			t.Errorf("with %s to live the request lasted %s", left, lasted)
 		}
 	})
 }
 
-// Ensure that a panic of what judges a connection ends that connection, and not
-// the process.
-func TestUpgradedConnectionIsCutOnPanic(t *testing.T) {
+// Ensure that a panic of what judges a request ends that request, and not the
+// process.
+func TestRequestIsCutOnPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lasted := openUpgrade(t, func(c *changing) { c.panics.Store(true) }, time.Minute)
-		if lasted == 0 || lasted > 5*time.Second {
-			t.Errorf("the connection lasted %s", lasted)
+		if lasted := lastsAfter(t, func(c *changing) { c.panics.Store(true) }, time.Minute); lasted == 0 || lasted > promised {
+			t.Errorf("the request lasted %s", lasted)
 		}
 	})
 }
 
-// hanging is an Authenticator that answers once for each connection, and then
-// hangs as long as it may.
+// Ensure that ordinary requests are judged once, and that those without a
+// credential are not followed, however long they last.
+func TestOnlyWhatLastsIsJudgedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth := new(changing)
+		g := watched(t, auth, "allow /a user", "public /b", "optional /c")
+		lasting := func(d time.Duration) func(http.ResponseWriter, *http.Request) error {
+			return func(http.ResponseWriter, *http.Request) error { time.Sleep(d); return nil }
+		}
+		for range 100 {
+			through(t, g, httptest.NewRecorder(), get("GET", "/a", "user"), lasting(watchAfter-watchAfter/10))
+		}
+		if n := auth.asked.Load(); n != 100 {
+			t.Errorf("100 requests were judged %d times", n)
+		}
+		auth.say(authz.ErrInvalidToken)
+		for _, r := range []*http.Request{get("GET", "/b", "user"), get("GET", "/c", "")} {
+			if through(t, g, httptest.NewRecorder(), r, lasting(time.Minute)) {
+				t.Errorf("%s was cut", r.URL)
+			}
+		}
+		if g.watch.busy() {
+			t.Error("requests that have ended are still known")
+		}
+	})
+}
+
+// hanging is an Authenticator that answers once for each request, and then hangs
+// as long as it may.
 type hanging struct{ hangs atomic.Bool }
 
 func (h *hanging) Authenticate(ctx context.Context, _ authz.Credential) (authz.Principal, error) {
@@ -122,31 +174,46 @@ func (h *hanging) Authenticate(ctx context.Context, _ authz.Credential) (authz.P
 	return changed(func(p *authz.Principal) { p.Expires = time.Now().Add(time.Minute) }, "user"), nil
 }
 
-// Ensure that many connections end with their tokens while the store hangs, and
-// not one after the other.
-func TestUpgradedConnectionsExpireTogetherWhileTheStoreHangs(t *testing.T) {
+// Ensure that many requests end with their tokens while the store hangs, and not
+// one after the other.
+func TestRequestsExpireTogetherWhileTheStoreHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth := new(hanging)
-		c := testConfig(t, "allow /* user")
-		c.Authenticator, c.Now = auth, time.Now
-		g := newGuard(t, c)
+		g := watched(t, auth, "allow /* user")
 		start := time.Now()
 		for range 20 {
-			go func() {
-				r := get("GET", "https://api.example.com/socket", "user")
-				r.Header.Set("Connection", "Upgrade")
-				r.Header.Set("Upgrade", "websocket")
-				_ = g.ServeHTTP(httptest.NewRecorder(), r, func(_ http.ResponseWriter, r *http.Request) error {
-					<-r.Context().Done()
-					if lasted := time.Since(start); lasted < time.Minute || lasted > time.Minute+5*time.Second {
-						t.Errorf("a connection of a minute lasted %s", lasted)
-					}
-					return nil
-				})
-			}()
+			go through(t, g, httptest.NewRecorder(), get("GET", "https://api.example.com/events", "user"), func(_ http.ResponseWriter, r *http.Request) error {
+				<-r.Context().Done()
+				if lasted := time.Since(start); lasted < time.Minute || lasted > time.Minute+promised {
+					t.Errorf("a request of a minute lasted %s", lasted)
+				}
+				return nil
+			})
 		}
 		synctest.Wait()
 		auth.hangs.Store(true)
 		time.Sleep(5 * time.Minute)
+	})
+}
+
+// Ensure that following a request costs no allocation.
+func TestFollowingDoesNotAllocate(t *testing.T) {
+	g := typicalGuard(t)
+	p := &passage{stay: stay{since: time.Now()}}
+	g.enter(p) // sets the timer
+	g.leave(p)
+	if n := testing.AllocsPerRun(200, func() { g.enter(p); g.leave(p) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkFollow(b *testing.B) {
+	g := typicalGuard(b)
+	b.RunParallel(func(b *testing.PB) {
+		p := &passage{stay: stay{since: time.Now()}}
+		for b.Next() {
+			g.enter(p)
+			g.leave(p)
+		}
 	})
 }

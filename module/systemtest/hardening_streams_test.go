@@ -4,66 +4,112 @@
 package systemtest
 
 import (
-	"bufio"
-	"fmt"
-	"io"
-	"net"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 )
 
-// Ensure that a connection the guard upgraded ends soon after its token does.
-// Row S14.
-func TestUpgradedConnectionEndsWithItsToken(t *testing.T) {
-	u := newUpstream(t)
-	u.answer = webSocket
-	g := start(t, guarded, u.env())
-	for name, live := range map[string]struct {
+// Ensure that streams of every kind, over every protocol, are cut when what they
+// came with ends, whatever ends it, and no others, and that no client takes what
+// it got for the whole. Row S14.
+func TestStreamsEndWithWhatTheyCameWith(t *testing.T) {
+	g := startStreaming(t, streaming)
+	ends := map[string]struct {
 		token string
 		end   func(token string)
 	}{
-		"revoked": {g.shopToken("user"), g.revoke},
-		"expired": {g.token("brief", briefSecret), func(string) {}},
-	} {
-		conn := g.dial()
-		if err := conn.send(g.head("GET", "api.localhost", "/socket", "", "Authorization: Bearer "+live.token, "Connection: Upgrade", "Upgrade: websocket",
-			"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")); err != nil {
-			t.Fatal(err)
+		"token revoked": {g.shopToken("user"), g.revoke},
+		"client revoked": {g.token("revoked", g.addClient("revoked")), func(string) {
+			g.administer("/oauth2/clients/revoked/revoke", struct{}{})
+		}},
+		"client disabled": {g.token("disabled", g.addClient("disabled")), func(string) {
+			g.administer("/oauth2/clients/disabled/edit", map[string]any{"disabled": true})
+		}},
+		"client removed": {g.token("removed", g.addClient("removed")), func(string) {
+			g.administer("/oauth2/clients/removed/remove", struct{}{})
+		}},
+	}
+	transports, grpc := g.transports(), g.dialGRPC()
+	staying := append(g.openAll("staying", transports, grpc, func() string { return g.shopToken("user") }),
+		g.open("anonymous", "h2", transports["h2"], "/open/events", ""))
+	var leaving []*live
+	for name, c := range ends {
+		leaving = append(leaving, g.openAll(name, transports, grpc, func() string { return c.token })...)
+	}
+	for _, c := range ends {
+		c.end(c.token)
+	}
+	leaving = append(leaving, g.openAll("token expired", transports, grpc, func() string { return g.token("brief", briefSecret) })...)
+	mustEnd(t, leaving)
+	for _, s := range staying {
+		select {
+		case err := <-s.end:
+			t.Errorf("%s ended: %v", s.name, err)
+		default:
 		}
-		resp, err := conn.response()
-		if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-			t.Fatalf("%s: no upgrade: %v %v", name, resp, err)
+	}
+	if n := g.service.whole.Load(); n != 0 {
+		t.Errorf("the service takes %d uploads that were cut for whole", n)
+	}
+	if cut := sum(g.metrics(), "caddy_oauth2_events_total", `type="request_cut"`); int(cut) != len(leaving) {
+		t.Errorf("%v cuts are counted, of %d", cut, len(leaving))
+	}
+	for _, s := range staying {
+		s.close()
+	}
+	eventually(t, "the service has nothing under way", func() bool { return g.service.under.Load() == 0 })
+}
+
+// Ensure that streams that came through a configuration are cut when the next one
+// disables their client, or does not have it any more. Row S14.
+func TestStreamsEndWithTheirClientInTheConfiguration(t *testing.T) {
+	const secret = "another-secret-0123456789abcdefghijklm"
+	with := func(clients string) string {
+		return strings.NewReplacer(
+			"\t\tclient brief", clients+"\t\tclient brief",
+			"\toauth2 {\n", "\tgrace_period 1m\n\toauth2 {\n", // or Caddy would end them
+		).Replace(streaming)
+	}
+	client := func(id, more string) string {
+		return "client " + id + " {\nsecret " + secret + "\ngrant_types client_credentials\nscopes user\n" + more + "}\n"
+	}
+	g := startStreaming(t, with(client("gone", "")+client("asleep", "")))
+	transports, grpc := g.transports(), g.dialGRPC()
+	delete(transports, "h3") // its client leaves connections behind when the server says goodbye
+	staying := g.openAll("staying", transports, grpc, func() string { return g.shopToken("user") })
+	leaving := append(g.openAll("gone", transports, grpc, func() string { return g.token("gone", secret) }),
+		g.openAll("asleep", transports, grpc, func() string { return g.token("asleep", secret) })...)
+	g.mustReload(with(client("asleep", "disabled\n")))
+	mustEnd(t, leaving)
+	for _, s := range staying {
+		select {
+		case err := <-s.end:
+			t.Errorf("%s ended: %v", s.name, err)
+		default:
 		}
-		if err := conn.send("ping"); err != nil {
-			t.Fatal(err)
-		}
-		echo := make([]byte, 4)
-		if _, err := conn.in.Read(echo); err != nil || string(echo) != "ping" {
-			t.Fatalf("%s: no echo: %q %v", name, echo, err)
-		}
-		live.end(live.token)
-		began := time.Now()
-		if !conn.ends(patience) {
-			t.Errorf("%s: the connection lives", name)
-		}
-		// Five seconds are promised; the rest is for a busy machine.
-		if took := time.Since(began); took > 8*time.Second {
-			t.Errorf("%s: ended only after %v", name, took)
-		}
+		s.close()
 	}
 }
 
-// webSocket is an [upstream.answer] that upgrades and then echoes.
-func webSocket(r *http.Request, conn net.Conn, in *bufio.Reader) bool {
-	if r.Header.Get("Upgrade") != "websocket" {
-		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		return true
+// mustEnd waits until streams end that something has ended, and fails the test
+// for those that live on, or end as if they were whole.
+func mustEnd(t *testing.T, streams []*live) {
+	t.Helper()
+	// Five seconds are promised, and a token may have three to live; the rest is
+	// for a busy machine.
+	late := time.After(16 * time.Second)
+	for _, s := range streams {
+		select {
+		case err := <-s.end:
+			if errors.Is(err, errWhole) {
+				t.Errorf("%s: %v", s.name, err)
+			}
+		case <-late:
+			t.Fatalf("%s: lives", s.name)
+		}
 	}
-	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
-	_, _ = io.Copy(conn, in)
-	return false
 }
 
 // Ensure that a token request which began before a reload, and is sent as slowly
