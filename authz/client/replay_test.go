@@ -63,7 +63,8 @@ func TestAssertionIsSpentOnce(t *testing.T) {
 		"another jti":                   as("job", nil),
 		"another client's":              as("jobs", same),
 		"a jti that differs at the end": as("job", map[string]any{"jti": "the same "}),
-		"a jti that runs into the id":   as("jobs", map[string]any{"jti": "\x00the same"}),
+		"a jti to run into another id":  as("job", map[string]any{"jti": "s-1"}),
+		"that id":                       as("jobs", map[string]any{"jti": "-1"}),
 	} {
 		if err := errors.Join(who.CheckUnspent(t.Context(), w.db), spend(who)); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -38,8 +40,12 @@ func newAsserted(t *testing.T, change ...func(*endpoint.Config)) *world {
 
 // assert returns the parameters that authenticate the client "asserted".
 func assert(jti, audience, key string) string {
+	return assertUntil(time.Now().Add(time.Minute), jti, audience, key)
+}
+
+func assertUntil(expires time.Time, jti, audience, key string) string {
 	claims, err := json.Marshal(map[string]any{
-		"iss": "asserted", "sub": "asserted", "aud": audience, "jti": jti, "exp": time.Now().Add(time.Minute).Unix(),
+		"iss": "asserted", "sub": "asserted", "aud": audience, "jti": jti, "exp": expires.Unix(),
 	})
 	if err != nil {
 		panic(err) // strings and a number
@@ -177,6 +183,21 @@ func TestAssertionIsSpentWithTheToken(t *testing.T) {
 	_, r := commits(assertion)
 	r.want(t, "and again", 401, "invalid_client")
 
+	revoke := func() {
+		if err := client.Revoke(context.Background(), w.db, "admin", "asserted"); err != nil {
+			t.Error(err)
+		}
+	}
+	between(func() error { // and again, after the assertion was spent by itself
+		revoke()
+		spending := func() { w.engine.beforeApply.Store(&revoke) }
+		w.engine.beforeApply.Store(&spending)
+		return nil
+	})
+	if n, r := commits(fresh()); r.status != 200 || n < 4 {
+		t.Errorf("revoked twice in between, %d commits: %d %s", n, r.status, r.body)
+	}
+
 	assertion = fresh()
 	var other reply
 	between(func() error { other = w.sendForm("/oauth/token", form+assertion); return nil })
@@ -187,10 +208,43 @@ func TestAssertionIsSpentWithTheToken(t *testing.T) {
 	}
 }
 
+// Ensure that a jti which comes again after its first assertion has expired is a
+// replay as long as the store knows it, and never trouble.
+func TestExpiredMarkIsAnAnswerToo(t *testing.T) {
+	w := newAsserted(t)
+	const form = "grant_type=client_credentials"
+	if r := w.sendForm("/oauth/token", form+assert("one", issuer, secret)); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	w.ahead.Store(int64(10 * time.Minute))
+	later := assertUntil(w.db.Now().Add(time.Minute), "one", issuer, secret)
+	w.sendForm("/oauth/token", form+later).want(t, "expired, and still there", 401, "invalid_client")
+	if _, err := w.db.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.sendForm("/oauth/token", form+later); r.status != 200 {
+		t.Errorf("swept: %d %s", r.status, r.body)
+	}
+}
+
 // Ensure that trouble of ours spends nothing, so that the request can be repeated
 // as it is, and that nothing is answered while the spending is in doubt.
 func TestTroubleLeavesTheAssertion(t *testing.T) {
-	w := newAsserted(t)
+	troubled := true
+	w := newAsserted(t, func(c *endpoint.Config) {
+		c.GrantTypes["client_credentials"] = guest(func(ctx context.Context, r *granttype.Request, change *tokenstore.Change) (*granttype.Authorization, error) {
+			if troubled {
+				return nil, errors.New("disk on fire")
+			}
+			return granttype.ClientCredentials{}.Authorize(ctx, r, change)
+		})
+	})
+	body := "grant_type=client_credentials" + fresh()
+	w.sendForm("/oauth/token", body).trouble(t, "trouble of the grant type")
+	troubled = false
+	if r := w.sendForm("/oauth/token", body); r.status != 200 {
+		t.Errorf("after trouble of the grant type: %d %s", r.status, r.body)
+	}
 	for path, body := range map[string]string{
 		"/oauth/token": "grant_type=client_credentials", "/oauth/introspect": "token=unknown", "/oauth/revoke": "token=unknown",
 	} {

@@ -56,6 +56,7 @@ type world struct {
 	t        testing.TB
 	db       *tokenstore.DB
 	engine   *engine
+	ahead    atomic.Int64 // how far the clock is ahead of the machine's
 	events   *events
 	registry *client.Registry
 	verifier token.Verifier
@@ -143,7 +144,8 @@ func newWorld(t testing.TB, change ...func(*endpoint.Config)) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t, engine: &engine{Store: store}, events: &events{}}
-	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()}, CacheEntries: 1000})
+	w.db, err = tokenstore.Open(t.Context(), w.engine, tokenstore.Options{SealKeys: []tokenstore.SealKey{tokenstore.GenerateSealKey()}, CacheEntries: 1000,
+		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
