@@ -74,7 +74,8 @@ type Client struct {
 	JWKSURI string `json:"jwks_uri,omitempty" cbor:"14,keyasint,omitempty"`
 
 	// The one algorithm that the client's assertions are signed with: ES256,
-	// EdDSA, PS256 or RS256 for private_key_jwt, HS256 for client_secret_jwt.
+	// EdDSA (in assertions also by its newer name, Ed25519), PS256 or RS256 for
+	// private_key_jwt, HS256 for client_secret_jwt.
 	// Default: whichever of these suits the key.
 	AuthSigningAlg string `json:"auth_signing_alg,omitempty" cbor:"15,keyasint,omitempty"`
 

@@ -38,9 +38,9 @@ func TestMetadata(t *testing.T) {
 		"token_endpoint_auth_methods_supported":                    `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
 		"revocation_endpoint_auth_methods_supported":               `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt","none"]`,
 		"introspection_endpoint_auth_methods_supported":            `["client_secret_basic","client_secret_post","client_secret_jwt","private_key_jwt"]`,
-		"token_endpoint_auth_signing_alg_values_supported":         `["ES256","EdDSA","PS256","RS256","HS256"]`,
-		"revocation_endpoint_auth_signing_alg_values_supported":    `["ES256","EdDSA","PS256","RS256","HS256"]`,
-		"introspection_endpoint_auth_signing_alg_values_supported": `["ES256","EdDSA","PS256","RS256","HS256"]`,
+		"token_endpoint_auth_signing_alg_values_supported":         `["ES256","EdDSA","PS256","RS256","HS256","Ed25519"]`,
+		"revocation_endpoint_auth_signing_alg_values_supported":    `["ES256","EdDSA","PS256","RS256","HS256","Ed25519"]`,
+		"introspection_endpoint_auth_signing_alg_values_supported": `["ES256","EdDSA","PS256","RS256","HS256","Ed25519"]`,
 	} {
 		got, err := json.Marshal(doc[name])
 		if err != nil || string(got) != want {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 )
 
 // metadataAge is how long the metadata may be kept by whoever reads it.
@@ -39,7 +40,8 @@ type metadata struct {
 // renderMetadata makes the document once. Nothing of a request is in it.
 func (s *Server) renderMetadata() []byte {
 	base := s.origin + s.config.Prefix
-	methods, algs := client.AuthMethods(), client.AuthSigningAlgs()
+	methods := client.AuthMethods()
+	algs := append(client.AuthSigningAlgs(), jose.Ed25519) // for clients that know EdDSA by its newer name only
 	proving := slices.DeleteFunc(client.AuthMethods(), func(method string) bool { return method == authz.AuthNone })
 	doc, err := json.Marshal(metadata{
 		Issuer:                   s.config.Issuer,

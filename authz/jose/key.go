@@ -28,6 +28,18 @@ const (
 	HS512 = "HS512"
 )
 
+// Ed25519 is the newer name of EdDSA on the one curve that is supported here
+// (RFC 9864 §2.2). It is accepted wherever EdDSA is, and shown as that.
+const Ed25519 = "Ed25519"
+
+// canonical returns the name that an algorithm goes by here.
+func canonical(algorithm string) string {
+	if algorithm == Ed25519 {
+		return EdDSA
+	}
+	return algorithm
+}
+
 // MinRSA and MaxRSA bound the size of RSA keys, in bits: shorter ones are weak
 // (RFC 7518 §3.3), longer ones take too long to verify with.
 const (

@@ -79,7 +79,7 @@ func parseKey(text []byte) (Key, bool) {
 	if json.Unmarshal(text, &k) != nil || json.Unmarshal(text, &extra) != nil {
 		return Key{}, false
 	}
-	key := Key{ID: k.KeyID, Algorithm: k.Algorithm, Public: k.Key}
+	key := Key{ID: k.KeyID, Algorithm: canonical(k.Algorithm), Public: k.Key}
 	switch {
 	case !k.Valid() || !k.IsPublic() || len(k.KeyID) > MaxKeyID:
 		return Key{}, false
