@@ -59,46 +59,6 @@ func TestSmuggledRequestsNeverReachTheUpstream(t *testing.T) {
 	}
 }
 
-// Ensure that HTTP/2's own ways to name a request do not get around the guard.
-// Row W10.
-func TestPseudoHeaderTricksMeetTheGuard(t *testing.T) {
-	u := newUpstream(t)
-	g := start(t, guardedH2, u.env())
-	user := "Bearer " + g.shopToken("user")
-	host := "admin.localhost:" + g.port
-	h2 := g.dialH2()
-	if got := h2.get(host, "/x", "Authorization: "+user); got != http.StatusOK {
-		t.Fatalf("an ordinary request: %d", got)
-	}
-	untouched(t, u, func() {
-		for name, fields := range map[string][]string{
-			"two authorizations": {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "authorization", user, "authorization", user},
-			"two paths":          {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", ":path", "/admin/x", "authorization", user},
-			"late path":          {":method", "GET", ":scheme", "http", ":authority", host, "authorization", user, ":path", "/admin/x"},
-			"no slash":           {":method", "GET", ":scheme", "http", ":authority", host, ":path", "admin/x", "authorization", user},
-			"absolute path":      {":method", "GET", ":scheme", "http", ":authority", host, ":path", "http://" + host + "/admin/x", "authorization", user},
-			"star":               {":method", "GET", ":scheme", "http", ":authority", host, ":path", "*", "authorization", user},
-			"empty path":         {":method", "GET", ":scheme", "http", ":authority", host, ":path", "", "authorization", user},
-			"other host":         {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/admin/x", "host", "open.localhost:" + g.port, "authorization", user},
-			"userinfo":           {":method", "GET", ":scheme", "http", ":authority", "u@" + host, ":path", "/admin/x", "authorization", user},
-			"upper-case host":    {":method", "GET", ":scheme", "http", ":authority", "ADMIN.localhost:" + g.port, ":path", "/admin/x", "authorization", user},
-			"connect":            {":method", "CONNECT", ":authority", host, "authorization", user},
-			"extended connect":   {":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":authority", host, ":path", "/admin/x", "authorization", user},
-			"connection":         {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "connection", "x-auth-client", "authorization", user},
-			"transfer-encoding":  {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "transfer-encoding", "chunked", "authorization", user},
-			"upper-case name":    {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "X-Auth-Client", "eve", "authorization", user},
-			"line break":         {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "x", "a\r\nx-auth-client: eve", "authorization", user},
-			"break in path":      {":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x\r\nx-auth-client: eve", "authorization", user},
-		} {
-			if got := h2.request(fields...); got == http.StatusOK || got >= 500 {
-				t.Errorf("%s: %d", name, got)
-			}
-		}
-	})
-	h2.request(":method", "GET", ":scheme", "http", ":authority", host, ":path", "/x", "x-auth-client", "eve", "x-auth-subject", "eve", "authorization", user)
-	onlyOurs(t, u.last(), "X-Auth-Client: shop", "X-Auth-Scope: user")
-}
-
 // endless is a body that never ends and counts what was taken of it.
 type endless struct{ taken atomic.Int64 }
 
