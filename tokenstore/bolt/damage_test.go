@@ -153,7 +153,7 @@ func TestFlippedBitsAreFound(t *testing.T) {
 	t.Parallel()
 	file, records := sample(t)
 	refused := 0
-	const variants = 120
+	variants := rounds(120, 2000)
 	for range variants {
 		bad := append([]byte(nil), file...)
 		for range 1 + rand.IntN(3) {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +26,7 @@ type database struct {
 	f    *fixture
 	key  tokenstore.SealKey
 	time atomic.Int64 // Unix seconds
+	rest atomic.Int64 // and nanoseconds
 }
 
 func newDatabase(f *fixture) *database {
@@ -41,7 +43,27 @@ type closed struct{ tokenstore.Store }
 
 func (closed) Close() error { return nil }
 
-func (d *database) now() time.Time { return time.Unix(d.time.Load(), 0) }
+func (d *database) now() time.Time { return time.Unix(d.time.Load(), d.rest.Load()) }
+
+// set sets the clock.
+func (d *database) set(t time.Time) {
+	d.time.Store(t.Unix())
+	d.rest.Store(int64(t.Nanosecond()))
+}
+
+// saveClock makes the time that the store has seen durable, as maintenance does.
+func (d *database) saveClock() {
+	ctx, cancel := context.WithCancel(d.f.t.Context())
+	defer cancel()
+	before := d.Stats().Commits
+	var maintenance sync.WaitGroup
+	maintenance.Go(func() { d.Maintain(ctx) })
+	for d.Stats().Commits == before && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	cancel()
+	maintenance.Wait()
+}
 
 func (d *database) open() {
 	d.f.t.Helper()

@@ -60,6 +60,8 @@ var rules = []struct {
 	{"EndedContexts", testContexts},
 	{"RefusedBatchesLeaveTheStoreUsable", testRefused},
 	{"ExpiredIsNeverReturned", testExpired},
+	{"ExpiryIsExact", testBoundaries},
+	{"ClockJumps", testJumps},
 	{"SteadyLoadStopsGrowing", testSteadyLoad},
 	{"RevokedStaysRevoked", testRevokedStaysRevoked},
 }
