@@ -4,9 +4,6 @@
 package caddyfile
 
 import (
-	"time"
-
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
@@ -35,7 +32,7 @@ func conditions(to **protect.Conditions) subdirectives {
 		"claim":      with(claim),
 		"group":      with(func(c *protect.Conditions, d *caddyfile.Dispenser) error { return texts(&c.Groups)(d) }),
 		"acr":        with(func(c *protect.Conditions, d *caddyfile.Dispenser) error { return texts(&c.ACRValues)(d) }),
-		"max_age":    with(maxAge),
+		"max_age":    with(func(c *protect.Conditions, d *caddyfile.Dispenser) error { return seconds(&c.MaxAge)(d) }),
 		"expression": with(expression),
 	}
 }
@@ -52,19 +49,6 @@ func claim(c *protect.Conditions, d *caddyfile.Dispenser) error {
 		c.Claims = map[string][]string{}
 	}
 	c.Claims[args[0]] = args[1:]
-	return nil
-}
-
-func maxAge(c *protect.Conditions, d *caddyfile.Dispenser) error {
-	var arg string
-	if !d.AllArgs(&arg) {
-		return d.Err("max_age takes exactly one argument")
-	}
-	age, err := caddy.ParseDuration(arg)
-	if err != nil || age < time.Second || age%time.Second != 0 {
-		return d.Errf("max_age takes a duration of whole seconds such as 5m or 1h, found %q", arg)
-	}
-	c.MaxAge = int64(age / time.Second)
 	return nil
 }
 

@@ -46,6 +46,10 @@ var verbs = []string{string(protect.Allow), string(protect.Optional), string(pro
 //		}
 //		resource        <uri>
 //		realm           <text>
+//		challenge       <name> <value>
+//		cors {
+//			…
+//		}
 //		audience        strict
 //		errors          pass
 //		allow_ambiguous <kind>…
@@ -135,6 +139,8 @@ func (r *guardReader) block(d *caddyfile.Dispenser) error {
 		"issuer":          r.issuer,
 		"resource":        text(&r.guard.Resource),
 		"realm":           text(&r.guard.Realm),
+		"challenge":       challenge(&r.guard.Challenge),
+		"cors":            cors(&r.guard.CORS),
 		"audience":        oneOf(&r.guard.Audience, module.AudienceStrict),
 		"errors":          oneOf(&r.guard.Errors, module.ErrorsPass),
 		"allow_ambiguous": texts(&r.guard.AllowAmbiguous),
@@ -144,7 +150,7 @@ func (r *guardReader) block(d *caddyfile.Dispenser) error {
 	for _, verb := range verbs {
 		block[verb] = r.row
 	}
-	return block.read(d, protectDirective, append(slices.Clone(verbs), "issuer")...)
+	return block.read(d, protectDirective, append(slices.Clone(verbs), "issuer", "challenge")...)
 }
 
 // row reads a row. The dispenser stands at its verb.

@@ -19,6 +19,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
@@ -75,6 +76,13 @@ type Protect struct {
 	// The realm that challenges name (RFC 9110 §11.5). Default: none.
 	Realm string `json:"realm,omitempty"`
 
+	// Further attributes of challenges, by name: at most 8. Default: none.
+	Challenge map[string]string `json:"challenge,omitempty"`
+
+	// Which web pages' scripts may call what is guarded, and read the answers. It
+	// permits nothing that the rows refuse. Default: nothing is said of it.
+	CORS *protect.CORS `json:"cors,omitempty"`
+
 	// `strict` accepts only tokens made for this resource. Default: tokens made
 	// for the issuer are accepted too.
 	Audience string `json:"audience,omitempty"`
@@ -90,7 +98,8 @@ type Protect struct {
 
 	// `pass` hands refusals (4xx) to Caddy's error routes (`handle_errors`), which
 	// then write the answers; headers such as WWW-Authenticate are set. Trouble
-	// (5xx) always goes there. Default: refusals are answered here, as JSON.
+	// (5xx) always goes there. Default: refusals are answered here, as JSON, and as
+	// a page to browsers that open one.
 	Errors string `json:"errors,omitempty"`
 
 	// What the service learns of the caller. Default: the headers
@@ -233,6 +242,9 @@ func (p *Protect) config(issuer string) protect.Config {
 		AllowAmbiguous: p.AllowAmbiguous,
 		CaseSensitive:  p.CaseSensitive,
 		Realm:          p.Realm,
+		Challenge:      p.Challenge,
+		CORS:           p.CORS,
+		Page:           refusalPage,
 		PassErrors:     p.Errors == ErrorsPass,
 		TrustedPeer:    trustedPeer,
 		Original:       originalURI,
@@ -272,6 +284,11 @@ func (a allowance) Allowed(ctx context.Context, id string) (scope.Set, error) {
 		return nil, err
 	}
 	return c.Scopes, nil
+}
+
+// refusalPage answers a refused request by which a browser opens a page.
+func refusalPage(w http.ResponseWriter, refusal *authz.Error, uri string) error {
+	return pages.RenderRefusal(w, pages.RefusalPage{Status: refusal.Status, Code: refusal.Code, Summary: refusal.Description, More: uri})
 }
 
 // trustedPeer reports whether Caddy's trusted_proxies has the request's peer.

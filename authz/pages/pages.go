@@ -21,7 +21,14 @@ var style string
 //go:embed error.html
 var errorHTML string
 
-var templates = template.Must(template.New("error").Parse(errorHTML))
+//go:embed refusal.html
+var refusalHTML string
+
+var templates = func() *template.Template {
+	t := template.Must(template.New("error").Parse(errorHTML))
+	template.Must(t.New("refusal").Parse(refusalHTML))
+	return t
+}()
 
 // policy lets a page use its own style sheet and nothing else: no script, no
 // request to anywhere, no frame around it, no form.

@@ -79,3 +79,24 @@ func TestPageForAnUnknownCode(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// Ensure that the page for a refusal says what happened, links to nothing but the
+// explanation, and takes text for text.
+func TestRefusalPage(t *testing.T) {
+	const evil = `<script>alert(1)</script>`
+	for status, title := range map[int]string{401: "This page is protected", 403: "You may not open this page", 418: "This page cannot be opened"} {
+		w := httptest.NewRecorder()
+		if err := RenderRefusal(w, RefusalPage{Status: status, Code: evil, Summary: evil, More: "https://auth.example.com/oauth/errors/denied"}); err != nil {
+			t.Fatal(err)
+		}
+		body := w.Body.String()
+		if w.Code != status || !strings.Contains(body, "<h1>"+title+"</h1>") || strings.Contains(body, "<script") ||
+			strings.Count(body, "href=") != 1 || !strings.Contains(body, `href="https://auth.example.com/oauth/errors/denied"`) {
+			t.Errorf("%d %s", w.Code, body)
+		}
+	}
+	w := httptest.NewRecorder()
+	if err := RenderRefusal(w, RefusalPage{Status: 401, Code: "x", More: "javascript:alert(1)"}); err != nil || strings.Contains(w.Body.String(), "javascript:") {
+		t.Error(w.Body, err)
+	}
+}

@@ -44,6 +44,9 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 	if e.Status >= http.StatusInternalServerError || g.config.PassErrors {
 		return e
 	}
+	if g.config.Page != nil && navigates(r) {
+		return g.config.Page(w, e, g.errorURI(e))
+	}
 	answer := struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -94,7 +97,26 @@ func (g *Guard) challenge(r *http.Request, row *entry, e *authz.Error) string {
 		}
 	}
 	attribute("resource_metadata", metadataURL(g.resource(r)))
+	for _, a := range g.extra {
+		attribute(a.name, a.value)
+	}
 	return b.String()
+}
+
+// navigates reports whether a browser opens a page by the request, for a person
+// to read: not a script, and not a picture.
+func navigates(r *http.Request) bool {
+	if mode := r.Header["Sec-Fetch-Mode"]; len(mode) > 0 && mode[0] != "navigate" || len(r.Header["X-Requested-With"]) > 0 {
+		return false
+	}
+	for _, accept := range r.Header["Accept"] {
+		for media := range strings.SplitSeq(accept, ",") {
+			if media, _, _ = strings.Cut(media, ";"); strings.EqualFold(strings.TrimSpace(media), "text/html") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (g *Guard) errorURI(e *authz.Error) string {

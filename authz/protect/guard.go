@@ -70,6 +70,16 @@ type Config struct {
 	CaseSensitive bool
 	// Realm is named in challenges (RFC 9110 §11.5). Default: none.
 	Realm string
+	// Challenge are further attributes of challenges, by name: at most
+	// [MaxAttributes], none of them one that a standard gives a meaning. Default: none.
+	Challenge map[string]string
+	// CORS says which web pages' scripts may call what is guarded. Default: none,
+	// and nothing is said of it.
+	CORS *CORS
+	// Page answers refusals of requests by which a browser opens a page, in the
+	// place of the JSON that everybody else gets. The headers are set. uri explains
+	// the error, or is "". Default: everybody gets JSON.
+	Page func(w http.ResponseWriter, refusal *authz.Error, uri string) error
 	// ErrorURI returns a page that explains an error code (RFC 6750 §3), or "".
 	// Default: none.
 	ErrorURI func(code string) string
@@ -110,6 +120,8 @@ type Guard struct {
 	names   *names
 	allowed ambiguity
 	scopes  scope.Set // of all rows, for the metadata
+	cors    *cors     // nil: nothing is shared
+	extra   []attribute
 	watch   watch
 }
 
@@ -145,6 +157,12 @@ func New(config Config) (*Guard, error) {
 		return nil, err
 	}
 	var err error
+	if g.cors, err = newCORS(c.CORS); err != nil {
+		return nil, err
+	}
+	if g.extra, err = newAttributes(c.Challenge); err != nil {
+		return nil, err
+	}
 	if g.allowed, err = parseAmbiguities(c.AllowAmbiguous); err != nil {
 		return nil, err
 	}
@@ -236,6 +254,12 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http
 		outer = nil // it has put something on, and that is off again
 	}
 	row, refusal := g.route(r)
+	if g.cors != nil && row != ownPath {
+		var done bool
+		if w, done = g.share(w, r); done {
+			return nil
+		}
+	}
 	if refusal != nil {
 		return g.refuse(w, r, decision{refusal: refusal, start: start})
 	}
