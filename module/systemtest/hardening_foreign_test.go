@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package systemtest
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Ensure that tokens which are not for us, not access tokens, or say too little
+// are refused, though their issuer signed them. Rows S01, S02, S05, S07, S19.
+func TestForeignTokensForOthers(t *testing.T) {
+	f := newForeignIssuer(t)
+	g, u := startAbroad(t, f)
+	own := "http://localhost:" + g.port
+	for name, claims := range map[string]map[string]any{
+		"S02, for another service": {"aud": []string{"other", "http://api.localhost:" + g.port}}, "S02, for our issuer": {"aud": own}, "S02, for nobody": {"aud": nil},
+		"S07, without client": {"client_id": nil}, "S07, without subject": {"sub": nil}, "without end": {"exp": nil}, "ended": {"exp": 1_700_000_000},
+		"S19, of us": {"iss": own}, "S19, of its staging": {"iss": "https://staging.example"}, "S19, of nobody": {"iss": nil},
+		"bound to a key": {"cnf": map[string]any{"jkt": "x"}},
+	} {
+		if status := g.call("api.localhost", "/x", f.issue(g, claims)); status != http.StatusUnauthorized {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if a := g.get("api.localhost", "/admin", "Authorization: Bearer "+f.issue(g, map[string]any{"scope": nil})); a.status != http.StatusForbidden {
+		t.Errorf("S07, without scopes: %d", a.status)
+	}
+	for _, typ := range []any{nil, "JWT", "jwt", "logout+jwt", "secevent+jwt", "client-authentication+jwt", "dpop+jwt"} {
+		header := map[jose.HeaderKey]any{}
+		if typ != nil {
+			header["typ"] = typ
+		}
+		if status := g.call("api.localhost", "/x", f.sign(g, f.grant(nil), header)); status != http.StatusUnauthorized {
+			t.Errorf("S01 and S05, typ %v: %d", typ, status)
+		}
+	}
+	if n := u.count(); n != 0 {
+		t.Fatalf("%d requests reached the service", n)
+	}
+	for _, typ := range []string{"at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"} {
+		if status := g.call("api.localhost", "/x", f.sign(g, f.grant(nil), map[jose.HeaderKey]any{"typ": typ})); status != http.StatusOK {
+			t.Errorf("S05, typ %s: %d", typ, status)
+		}
+	}
+}
+
+// Ensure that no forged or altered signature passes. Rows J01, J02, J04, J05,
+// J07, J08, J11, J16, J18, S08.
+func TestForgedForeignTokens(t *testing.T) {
+	f, stranger := newForeignIssuer(t), newAsserter(t, "login") // the same kid
+	g, u := startAbroad(t, f)
+	good := f.issue(g, nil)
+	if status := g.call("api.localhost", "/x", good); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	before := u.count()
+	payload, err := json.Marshal(f.grant(map[string]any{"scope": "user admin"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := base64.RawURLEncoding.EncodeToString
+	parts := strings.Split(good, ".")
+	public := f.key.(crypto.Signer).Public()
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := map[string]string{
+		"J07, dots": "eyJ" + strings.Repeat(".", 7000), "J07, nested": parts[0] + "." + part([]byte(strings.Repeat("[", 4000))) + "." + parts[2],
+		"S08, cut": good[:len(good)-2], "S08, longer": good + "AA", "S08, other claims": parts[0] + "." + part(payload) + "." + parts[2],
+		"J16, padded": good + "=", "J16, other alphabet": parts[0] + "." + parts[1] + "." + strings.Repeat("+/", 43),
+	}
+	for _, alg := range []string{"none", "NONE", "nOnE"} {
+		forged["J01, "+alg] = part(fmt.Appendf(nil, `{"alg":%q,"typ":"at+jwt"}`, alg)) + "." + part(payload) + "."
+	}
+	for name, secret := range map[string][]byte{"PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "DER": der, "JWK": []byte(f.public())} {
+		forged["J02, "+name] = asserter{"login", secret, jose.HS256, f.kid}.sign(g, f.grant(nil), accessToken)
+	}
+	for name, header := range map[jose.HeaderKey]any{
+		"jwk": jose.JSONWebKey{Key: stranger.key.(crypto.Signer).Public()}, "jku": "http://" + f.address + "/keys?x", "x5u": "http://" + f.address + "/x5u",
+	} {
+		forged["J04, "+string(name)] = stranger.sign(g, f.grant(nil), map[jose.HeaderKey]any{"typ": "at+jwt", name: header})
+	}
+	forged["J11, another's key of the same id"] = stranger.sign(g, f.grant(nil), accessToken)
+	stranger.kid = ""
+	forged["J18, another's key without id"] = stranger.sign(g, f.grant(nil), accessToken)
+	forged["J05, crit"] = f.sign(g, f.grant(nil), map[jose.HeaderKey]any{"typ": "at+jwt", "crit": []string{"x"}, "x": true})
+	for name, raw := range forged {
+		if status := g.call("api.localhost", "/x", raw); status != http.StatusUnauthorized && status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if n := u.count(); n != before {
+		t.Errorf("%d requests reached the service", n-before)
+	}
+	if n := f.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches, want one: a header's URL is never fetched", n)
+	}
+}
+
+// Ensure that tokens with made-up key ids, however many, cost the issuer one
+// fetch a minute, and nobody else's requests anything. Row J12.
+func TestMadeUpKeysDoNotReachTheIssuer(t *testing.T) {
+	f, stranger := newForeignIssuer(t), newAsserter(t, "login")
+	g, _ := startAbroad(t, f)
+	good := f.issue(g, nil)
+	if status := g.call("api.localhost", "/x", good); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	forged := make([]string, 500)
+	for i := range forged {
+		stranger.kid = fmt.Sprint("made-up-", i)
+		forged[i] = stranger.sign(g, f.grant(nil), accessToken)
+	}
+	var all sync.WaitGroup
+	for part := range 10 {
+		all.Go(func() {
+			for _, raw := range forged[part*50 : part*50+50] {
+				if status := g.call("api.localhost", "/x", raw); status != http.StatusUnauthorized {
+					t.Errorf("a made-up key: %d", status)
+				}
+				if status := g.call("api.localhost", "/x", good); status != http.StatusOK {
+					t.Errorf("a good token meanwhile: %d", status)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := f.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches within a minute", n)
+	}
+}
+
+// Ensure that an issuer's endless, enormous or foreign answers hold up its own
+// tokens only, and for seconds. Row J13.
+func TestBadKeySetsHoldUpNobodyElse(t *testing.T) {
+	for name, answer := range map[string]string{
+		"a page":        "<html><body>Sign in</body></html>",
+		"an empty set":  `{"keys":[]}`,
+		"10,000 keys":   `{"keys":[` + strings.Repeat(`{"kty":"EC"},`, 10_000) + `{}]}`,
+		"ten megabytes": `{"keys":[` + strings.Repeat(" ", 10<<20) + `]}`,
+	} {
+		f := newForeignIssuer(t)
+		f.set(answer, "")
+		g, _ := startAbroad(t, f)
+		if status := g.call("api.localhost", "/x", f.issue(g, nil)); status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d", name, status)
+		}
+		if status := g.call("api.localhost", "/x", g.shopToken("user")); status != http.StatusOK {
+			t.Errorf("%s, our own token: %d", name, status)
+		}
+		f.set("", "")
+		eventually(t, "its tokens pass", func() bool { return g.call("api.localhost", "/x", f.issue(g, nil)) == http.StatusOK })
+		g.stop()
+	}
+}
