@@ -129,7 +129,7 @@ func TestAnswersThatAreNoYes(t *testing.T) {
 	w := newWorld(t)
 	s := w.set(w.introspected(time.Minute))
 	for name, answer := range map[string]claims{
-		"inactive": {"active": false}, "another issuer's": w.active(claims{"iss": ours}),
+		"inactive": {"active": false}, "inactive, with facts": w.active(claims{"active": false}), "another issuer's": w.active(claims{"iss": ours}),
 		"a refresh token's": w.active(claims{"token_type": nil}), "Hydra's refresh token": w.active(claims{"token_type": nil, "token_use": "refresh_token"}),
 		"Keycloak's refresh token": w.active(claims{"typ": "Refresh"}), "of another type": w.active(claims{"token_type": "N_A"}),
 		"no client": w.active(claims{"client_id": nil}), "no audience": w.active(claims{"aud": nil}),

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,6 +169,16 @@ func TestOneIssuerCannotSpeakForAnother(t *testing.T) {
 	_, err := s.Authenticate(t.Context(), bearer(other.sign(one.claims(claims{"iss": ours}), at)))
 	if err == nil || !strings.Contains(err.Error(), errAskedUs.Error()) {
 		t.Errorf("the other as us: %v", err)
+	}
+}
+
+// Ensure that the issuer is compared again once the signature is good: what a
+// token says before that only chooses who looks.
+func TestVerifiedClaimsNameTheIssuer(t *testing.T) {
+	w := newWorld(t)
+	i := w.set(nil).by[w.server.URL]
+	if _, err := i.verify(t.Context(), w.sign(w.claims(claims{"iss": "https://other.example"}), at), w.now()); !errors.Is(err, authz.ErrInvalidToken) {
+		t.Errorf("another issuer: %v", err)
 	}
 }
 
