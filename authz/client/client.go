@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
-	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 )
 
@@ -85,8 +84,6 @@ type Client struct {
 
 	// configured: the operator wrote it into the configuration.
 	configured bool
-	// keys are those of JWKS, where they are at hand already.
-	keys jose.KeySet
 }
 
 // MaxSecrets is how many secrets of one client count at the same time.

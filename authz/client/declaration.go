@@ -58,9 +58,6 @@ func (d *Declaration) Build() (*Client, error) {
 	if err := errors.Join(append(errs, c.Validate())...); err != nil {
 		return nil, fmt.Errorf("client %q: %w", d.ID, err)
 	}
-	if len(c.JWKS) > 0 {
-		c.keys, _ = ParseKeys(c.JWKS) // which Validate has found right
-	}
 	return &c, nil
 }
 
