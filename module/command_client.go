@@ -4,6 +4,7 @@
 package module
 
 import (
+	"cmp"
 	"io"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 )
 
 // clientCommand is `caddy oauth2 client`.
@@ -140,6 +142,19 @@ func (v clientView) state() string {
 	return "enabled"
 }
 
+// keys names the client's keys by their ids.
+func (v clientView) keys() string {
+	keys, err := client.ParseKeys(v.JWKS)
+	if err != nil {
+		return ""
+	}
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		ids[i] = cmp.Or(key.ID, "(no kid)")
+	}
+	return words(ids)
+}
+
 func clientShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show ID",
@@ -164,7 +179,7 @@ func (c *console) printClient(v clientView) error {
 	return c.print(v, func(w io.Writer) {
 		pairs := [][2]string{
 			{"id", v.ID}, {"name", v.Name}, {"source", string(v.Source)}, {"state", v.state()},
-			{"auth method", v.AuthMethod}, {"auth signing alg", v.AuthSigningAlg}, {"keys at", v.JWKSURI},
+			{"auth method", v.AuthMethod}, {"auth signing alg", v.AuthSigningAlg}, {"keys", v.keys()}, {"keys at", v.JWKSURI},
 			{"grant types", words(v.GrantTypes)},
 			{"scopes", words(v.Scopes)}, {"default scopes", words(v.DefaultScopes)},
 			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},

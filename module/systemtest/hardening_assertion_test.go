@@ -283,6 +283,9 @@ func TestStoredClientsAssert(t *testing.T) {
 	if status, code := g.assert("token", stored.fresh(g), nil); status != http.StatusOK {
 		t.Errorf("by its key: %d %s", status, code)
 	}
+	if shown, _ := g.cli(0, "", "client", "show", "stored"); !strings.Contains(shown, stored.kid) {
+		t.Errorf("the key is not shown:\n%s", shown)
+	}
 	next := newAsserter(t, "stored")
 	g.cli(0, next.public(), "client", "edit", "stored", "--jwks", "-")
 	if status, _ := g.assert("token", stored.fresh(g), nil); status != http.StatusUnauthorized {
