@@ -58,6 +58,10 @@ type Client struct {
 	// the server has it for the grant type.
 	AccessTokenLifetime Duration `json:"access_token_lifetime,omitempty" cbor:"10,keyasint,omitempty"`
 
+	// The format of the client's access tokens, such as opaque or jwt. Default: the
+	// server's.
+	AccessTokenFormat string `json:"access_token_format,omitempty" cbor:"16,keyasint,omitempty"`
+
 	// Whether the client is shut out: it cannot authenticate, and its tokens
 	// are refused, until it is enabled again. Default: false.
 	Disabled bool `json:"disabled,omitempty" cbor:"11,keyasint,omitempty"`

@@ -146,6 +146,16 @@ func ValidateResource(uri string) error {
 	return nil
 }
 
+// ValidateFormat reports what is wrong with the name of a token format: it has
+// at most 64 lower-case letters, digits and underscores. Empty is the default.
+// Whether there is such a format, only the server knows.
+func ValidateFormat(name string) error {
+	if len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+		return fmt.Errorf("access_token_format %q is no name of a token format: such are opaque and jwt", name)
+	}
+	return nil
+}
+
 // ValidateLifetime reports whether d is between [MinLifetime] and [MaxLifetime];
 // zero is the default.
 func ValidateLifetime(d time.Duration) error {
@@ -162,6 +172,7 @@ func (c *Client) Validate() error {
 		ValidateID(c.ID), ValidateName(c.Name), ValidateAuthMethod(c.AuthMethod),
 		ValidateScopes(c.Scopes), ValidateScopes(c.DefaultScopes),
 		ValidateLifetime(time.Duration(c.AccessTokenLifetime)),
+		ValidateFormat(c.AccessTokenFormat),
 		validateEach("redirect_uris", c.RedirectURIs, MaxURIs, ValidateRedirectURI),
 		validateEach("origins", c.Origins, MaxURIs, ValidateOrigin),
 		validateEach("introspects", c.Introspects, MaxURIs, ValidateResource),

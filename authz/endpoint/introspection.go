@@ -30,6 +30,7 @@ type active struct {
 	Subject   string   `json:"sub,omitempty"`
 	Audience  []string `json:"aud"`
 	Issuer    string   `json:"iss"`
+	ID        string   `json:"jti,omitempty"`
 }
 
 // introspection is an introspection request under way.
@@ -108,6 +109,7 @@ func (i *introspection) tell(context.Context) error {
 		Subject:  t.Subject,
 		Audience: t.Audience,
 		Issuer:   i.server.config.Issuer,
+		ID:       t.ID,
 	}
 	if t.Kind == token.Access {
 		said.TokenType = authz.TokenTypeBearer

@@ -7,15 +7,18 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 )
 
-// metadataAge is how long the metadata may be kept by whoever reads it.
-const metadataAge = "public, max-age=300"
+// metadataAge is how long metadata and keys may be kept by whoever reads them.
+var metadataAge = "public, max-age=" + strconv.Itoa(int(keyring.PublishedFor/time.Second))
 
 // metadata is how the server describes itself (RFC 8414 §2). It lists exactly
 // what is on.
@@ -24,6 +27,7 @@ type metadata struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	KeysURI               string   `json:"jwks_uri,omitempty"`
 	ScopesSupported       []string `json:"scopes_supported,omitempty"`
 	// Required, and empty while there is no authorization endpoint.
 	ResponseTypesSupported   []string `json:"response_types_supported"`
@@ -37,13 +41,14 @@ type metadata struct {
 	IntrospectionAuthAlgs []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 }
 
-// renderMetadata makes the document once. Nothing of a request is in it.
-func (s *Server) renderMetadata() []byte {
+// renderMetadata makes the document once, with the keys of access tokens or
+// without. Nothing of a request is in it.
+func (s *Server) renderMetadata(keys bool) []byte {
 	base := s.origin + s.config.Prefix
 	methods := client.AuthMethods()
 	algs := append(client.AuthSigningAlgs(), jose.Ed25519) // for clients that know EdDSA by its newer name only
 	proving := slices.DeleteFunc(client.AuthMethods(), func(method string) bool { return method == authz.AuthNone })
-	doc, err := json.Marshal(metadata{
+	described := metadata{
 		Issuer:                   s.config.Issuer,
 		TokenEndpoint:            base + pathToken,
 		RevocationEndpoint:       base + "/revoke",
@@ -57,7 +62,11 @@ func (s *Server) renderMetadata() []byte {
 		TokenAuthAlgs:            algs,
 		RevocationAuthAlgs:       algs,
 		IntrospectionAuthAlgs:    algs,
-	})
+	}
+	if keys {
+		described.KeysURI = base + pathKeys
+	}
+	doc, err := json.Marshal(described)
 	if err != nil {
 		panic("endpoint: the metadata cannot be encoded: " + err.Error()) // strings only
 	}
@@ -73,6 +82,15 @@ func metadataPaths(issuerPath string) []string {
 }
 
 func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) error {
+	document := s.metadata
+	if s.signs(r.Context()) {
+		document = s.metadataWithKeys
+	}
+	return s.servePublic(w, r, "application/json", func() ([]byte, error) { return document, nil })
+}
+
+// servePublic serves a document that everybody may read and keep for a while.
+func (s *Server) servePublic(w http.ResponseWriter, r *http.Request, mediaType string, document func() ([]byte, error)) error {
 	h := w.Header()
 	allowAnyOrigin(h)
 	if r.Method == http.MethodOptions {
@@ -85,10 +103,14 @@ func (s *Server) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	if ok, err := s.allowMethods(w, r, http.MethodGet, http.MethodHead); !ok {
 		return err
 	}
-	h.Set("Content-Type", "application/json")
+	text, err := document()
+	if err != nil {
+		return authz.ErrTemporarilyUnavailable.Because(err)
+	}
+	h.Set("Content-Type", mediaType)
 	h.Set("Cache-Control", metadataAge)
 	h.Set("X-Content-Type-Options", "nosniff")
 	// A client that hangs up is no trouble of ours.
-	_, _ = w.Write(s.metadata)
+	_, _ = w.Write(text)
 	return nil
 }

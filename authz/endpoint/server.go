@@ -25,6 +25,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -50,8 +51,17 @@ type Config struct {
 	GrantTypes map[string]granttype.GrantType
 	// Format is that of new access tokens. Default: token.Opaque.
 	Format token.Format
+	// ClientFormats are the formats that clients may have instead of that one, by the
+	// names that [client.Client] has for them.
+	ClientFormats map[string]token.Format
 	// Formats are those that revocation and introspection know. Default: Format alone.
 	Formats []token.Format
+	// SigningKeys returns the keys that this server signs with, waiting for the store
+	// as Store does. Default: it signs nothing and publishes none.
+	SigningKeys func(context.Context) (*keyring.Keyring, error)
+	// Signs says that access tokens are signed by configuration, so that the keys
+	// are always published. Otherwise they are as soon as there are some.
+	Signs bool
 	// Keys returns where the keys of those clients are kept that publish them
 	// (jwks_uri), waiting for it a bounded time. Default: they cannot be had.
 	Keys func(context.Context) (*jwks.Cache, error)
@@ -97,7 +107,9 @@ type Server struct {
 	verifier      token.Verifier
 	minter        token.Minter
 	metadata      []byte
-	routes        map[string]route
+	// metadataWithKeys is the same for a server that has signed something.
+	metadataWithKeys []byte
+	routes           map[string]route
 }
 
 // pathToken is where the token endpoint is, below the prefix.
@@ -150,12 +162,16 @@ func New(c Config) (*Server, error) {
 	if c.AssertionsForTokenURL {
 		s.authenticator.Audience = append(s.authenticator.Audience, s.origin+c.Prefix+pathToken)
 	}
-	s.metadata = s.renderMetadata()
+	s.metadata, s.metadataWithKeys = s.renderMetadata(false), s.renderMetadata(true)
 	s.routes = map[string]route{
 		c.Prefix + pathToken:     s.form(s.token, s.allowClientOrigin),
 		c.Prefix + "/revoke":     s.form(s.revoke, s.allowClientOrigin),
 		c.Prefix + "/introspect": s.form(s.introspect, nil),
 		c.Prefix + "/health":     s.serveHealth,
+	}
+	if c.SigningKeys != nil {
+		s.routes[c.Prefix+pathKeys] = s.serveKeys(keyring.AccessTokens)
+		s.routes[c.Prefix+pathUpstreamKeys] = s.serveKeys(keyring.Identities)
 	}
 	for _, path := range metadataPaths(issuer.Path) {
 		s.routes[path] = s.serveMetadata

@@ -160,7 +160,7 @@ func (t *tokenExchange) mint(ctx context.Context) (err error) {
 			ACR: f.ACR, AuthTime: f.AuthTime, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
 		}
 	}
-	t.issued, err = t.server.minter.Mint(ctx, t.db, t.change, order)
+	t.issued, err = t.server.minterFor(t.client.Client).Mint(ctx, t.db, t.change, order)
 	return err
 }
 
