@@ -34,6 +34,7 @@ import (
 //		origins <origin>…
 //		introspect <resource>…
 //		lifetime <duration>
+//		access_token_format opaque|jwt
 //		disabled
 //	}
 func (r *appReader) client(d *caddyfile.Dispenser) error {
@@ -51,22 +52,23 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	}
 	var lasts caddy.Duration
 	block := subdirectives{
-		"name":             text(&c.Name),
-		"secret":           texts(&c.Secret),
-		"secret_hash":      texts(&c.SecretHash),
-		"weak_secret":      flag(&c.WeakSecret),
-		"auth_method":      text(&c.AuthMethod),
-		"auth_signing_alg": text(&c.AuthSigningAlg),
-		"jwks":             keys(&c.JWKS),
-		"jwks_uri":         text(&c.JWKSURI),
-		"grant_types":      texts(&c.GrantTypes),
-		"scopes":           texts((*[]string)(&c.Scopes)),
-		"default_scopes":   texts((*[]string)(&c.DefaultScopes)),
-		"redirect_uris":    texts(&c.RedirectURIs),
-		"origins":          texts(&c.Origins),
-		"introspect":       texts(&c.Introspects),
-		"lifetime":         lifetime(&lasts, nil),
-		"disabled":         flag(&c.Disabled),
+		"name":                text(&c.Name),
+		"secret":              texts(&c.Secret),
+		"secret_hash":         texts(&c.SecretHash),
+		"weak_secret":         flag(&c.WeakSecret),
+		"auth_method":         text(&c.AuthMethod),
+		"auth_signing_alg":    text(&c.AuthSigningAlg),
+		"jwks":                keys(&c.JWKS),
+		"access_token_format": text(&c.AccessTokenFormat),
+		"jwks_uri":            text(&c.JWKSURI),
+		"grant_types":         texts(&c.GrantTypes),
+		"scopes":              texts((*[]string)(&c.Scopes)),
+		"default_scopes":      texts((*[]string)(&c.DefaultScopes)),
+		"redirect_uris":       texts(&c.RedirectURIs),
+		"origins":             texts(&c.Origins),
+		"introspect":          texts(&c.Introspects),
+		"lifetime":            lifetime(&lasts, nil),
+		"disabled":            flag(&c.Disabled),
 	}
 	// What is a list may go over several lines; a second secret serves a rotation.
 	err := block.read(d, "client "+c.ID, "secret", "secret_hash", "grant_types", "scopes", "default_scopes",

@@ -248,6 +248,11 @@ func (a *App) checkChange(before, after *client.Client) error {
 			return fmt.Errorf("scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2 in the Caddyfile and reload", word, word)
 		}
 	}
+	if before.AccessTokenFormat != after.AccessTokenFormat {
+		if err := checkFormat(after.AccessTokenFormat); err != nil {
+			return err
+		}
+	}
 	for _, name := range after.GrantTypes {
 		if !slices.Contains(before.GrantTypes, name) && a.grantTypes[name] == nil {
 			return fmt.Errorf("grant type %s is not part of this Caddy; there are %s", name, strings.Join(slices.Sorted(maps.Keys(a.grantTypes)), ", "))

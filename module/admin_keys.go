@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -17,7 +18,7 @@ import (
 // has come: long enough to get on, short enough that nothing on the way gives up.
 const resealStep = 10 * time.Second
 
-// getKeys lists the sealing keys in force.
+// getKeys lists the sealing keys in force, and those that sign.
 func getKeys(r *adminRequest) (any, error) {
 	db, err := r.db() // the keys are known once the store is open
 	if err != nil {
@@ -35,20 +36,71 @@ func getKeys(r *adminRequest) (any, error) {
 		}
 		list.Keys = append(list.Keys, view)
 	}
-	return list, nil
+	signing, err := r.app.runtime.signs.List(r.Context())
+	for _, key := range signing {
+		list.Keys = append(list.Keys, keyView{
+			Use: string(key.Purpose), Fingerprint: key.ID, Algorithm: key.Algorithm, State: string(key.State),
+			Since: moment(key.Since), Until: moment(key.Until),
+		})
+	}
+	return list, err
 }
 
-// postKeyRotate seals anew what older sealing keys sealed, for at most
-// [resealStep]; the same request goes on where it stopped. What a transaction
-// has done is done, whatever becomes of the request.
+// postKeyRotate rotates the signing keys, or the sealing key.
 func postKeyRotate(r *adminRequest) (any, error) {
 	var order keyRotation
 	if err := r.read(&order); err != nil {
 		return nil, err
 	}
-	if !order.Seal {
-		return nil, adminRefusal(http.StatusBadRequest, `say which key: {"seal": true} rotates the sealing key`)
+	switch {
+	case order.Seal == order.Signing:
+		return nil, adminRefusal(http.StatusBadRequest, `say which key: {"seal": true} rotates the sealing key, {"signing": true} those that sign`)
+	case order.Seal && (order.Now || order.Revoke):
+		return nil, adminRefusal(http.StatusBadRequest, `"now" and "revoke" are for signing keys`)
+	case order.Seal:
+		return rotateSeal(r)
 	}
+	return rotateSigning(r, order)
+}
+
+// rotateSigning brings in a new key for every purpose that has one.
+func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
+	db, err := r.db()
+	if err != nil {
+		return nil, err
+	}
+	pace := keyring.Overlapping
+	switch {
+	case order.Revoke:
+		pace = keyring.Revoking
+	case order.Now:
+		pace = keyring.AtOnce
+	}
+	rotated := 0
+	for _, purpose := range keyring.Purposes() {
+		inUse, err := r.app.runtime.signs.InUse(r.Context(), purpose)
+		if err != nil {
+			return nil, err
+		}
+		if !inUse {
+			continue
+		}
+		if err := r.app.runtime.signs.Rotate(r.Context(), purpose, r.app.keyPolicy(purpose), pace); err != nil {
+			return nil, err
+		}
+		rotated++
+	}
+	if rotated == 0 {
+		return nil, adminRefusal(http.StatusConflict, "there are no signing keys: nothing has been signed yet. Opaque tokens are not")
+	}
+	done := authz.Event{Type: authz.EventKeyRotated, Outcome: authz.Allowed, Actor: actorAdmin}
+	return keyRotated{Rotated: rotated, Finished: true}, r.commit(db, db.NewChange(), done)
+}
+
+// rotateSeal seals anew what older sealing keys sealed, for at most
+// [resealStep]; the same request goes on where it stopped. What a transaction
+// has done is done, whatever becomes of the request.
+func rotateSeal(r *adminRequest) (any, error) {
 	db, err := r.db()
 	if err != nil {
 		return nil, err

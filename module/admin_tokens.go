@@ -51,7 +51,7 @@ func postTokenIssue(r *adminRequest) (any, error) {
 // postTokenInspect says what a token stands for, to the operator: more than the
 // introspection endpoint tells clients.
 func postTokenInspect(r *adminRequest) (any, error) {
-	rec, err := r.namedToken()
+	rec, _, err := r.namedToken()
 	if err != nil || rec == nil {
 		return tokenView{}, err
 	}
@@ -72,7 +72,7 @@ func postTokenInspect(r *adminRequest) (any, error) {
 
 // postTokenRevoke ends one token. A token that has ended already is no error.
 func postTokenRevoke(r *adminRequest) (any, error) {
-	rec, err := r.namedToken()
+	rec, format, err := r.namedToken()
 	if err != nil || rec == nil {
 		return tokenRevoked{}, err
 	}
@@ -84,29 +84,29 @@ func postTokenRevoke(r *adminRequest) (any, error) {
 	done := authz.Event{Type: authz.EventTokenRevoked, Outcome: authz.Allowed, Actor: actorAdmin,
 		Client: t.Client, Subject: t.Subject, Grant: t.Grant}
 	change := db.NewChange()
-	change.Delete(rec.Key)
+	format.End(change, rec)
 	return tokenRevoked{Revoked: true, Grant: t.Grant}, r.commit(db, change, done)
 }
 
-// namedToken reads a token from the body and finds it; nil when it is not, or no
+// namedToken reads a token from the body and finds it, and its format; nil when it is not, or no
 // longer, valid. A text that is no token of ours is an error: most likely it was
 // cut or mistyped, and that its owner should know.
-func (r *adminRequest) namedToken() (*tokenstore.Record[token.Record], error) {
+func (r *adminRequest) namedToken() (*tokenstore.Record[token.Record], token.Format, error) {
 	var order tokenNamed
 	if err := r.read(&order); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	format := token.Opaque{}
-	if !format.Recognizes(string(order.Token)) {
-		return nil, adminRefusal(http.StatusBadRequest, "this is no token of this server: its checksum does not hold. Was it cut or mistyped?")
+	format := r.app.verifier.FormatOf(string(order.Token))
+	if format == nil {
+		return nil, nil, adminRefusal(http.StatusBadRequest, "this is no token of this server: its checksum does not hold. Was it cut or mistyped?")
 	}
 	db, err := r.db()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rec, err := format.Find(r.Context(), db, string(order.Token))
 	if errors.Is(err, tokenstore.ErrNotFound) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return rec, err
+	return rec, format, err
 }

@@ -169,13 +169,23 @@ type grantRevoked struct {
 
 // keyView is a key by its fingerprint.
 type keyView struct {
-	Use         string `json:"use"`
+	// Use is "seal" for a key that seals; "access" for one that signs access
+	// tokens, "identity" for one that signs what upstreams are told.
+	Use string `json:"use"`
+	// Fingerprint of a key that signs is its kid.
 	Fingerprint string `json:"fingerprint"`
-	// State is "active" for the one key that seals, "opens" for older ones that
-	// something is still sealed with, "unused" for older ones that can go.
+	// Algorithm is what a key signs with; absent for one that seals.
+	Algorithm string `json:"alg,omitempty"`
+	// State is "active" for the one key that seals or signs. Of those that seal,
+	// "opens" is for older ones that something is still sealed with, "unused" for
+	// older ones that can go. Of those that sign, "next" is published and will
+	// sign, "old" has signed something that may still be valid.
 	State string `json:"state"`
-	// Since is when the active key came into use.
+	// Since is when the key came, or will come, into use.
 	Since *time.Time `json:"since,omitempty"`
+	// Until is when a key that signs is published no more; absent while no other
+	// follows it.
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // keyList lists the configured keys, the active one first.
@@ -183,16 +193,24 @@ type keyList struct {
 	Keys []keyView `json:"keys"`
 }
 
-// keyRotation asks for a rotation.
+// keyRotation asks for a rotation, of one of the two.
 type keyRotation struct {
 	// Seal: seal anew, under the first key of seal_key, what older keys sealed.
-	Seal bool `json:"seal"`
+	Seal bool `json:"seal,omitempty"`
+	// Signing: bring in new keys that sign, published for ten minutes before.
+	Signing bool `json:"signing,omitempty"`
+	// Now: let them sign at once.
+	Now bool `json:"now,omitempty"`
+	// Revoke: let them sign at once, and refuse all that older ones signed.
+	Revoke bool `json:"revoke,omitempty"`
 }
 
 // keyRotated answers a step of a rotation, which ends with Finished: until then
 // the same request goes on where this one stopped.
 type keyRotated struct {
 	Resealed int `json:"resealed"`
+	// Rotated is how many signing keys were brought in.
+	Rotated int `json:"rotated,omitempty"`
 	// Remaining is how many values there are still to look at, as far as known.
 	Remaining int  `json:"remaining"`
 	Finished  bool `json:"finished"`

@@ -91,7 +91,8 @@ type App struct {
 	engine     tokenstore.Engine
 	sealKeys   []tokenstore.SealKey
 	registry   *client.Registry
-	format     token.Format
+	format     token.Format            // of access tokens
+	formats    map[string]token.Format // all there are, by name
 	verifier   *token.Verifier
 	grantTypes map[string]granttype.GrantType
 	endpoints  *endpoint.Server

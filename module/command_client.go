@@ -185,6 +185,9 @@ func (c *console) printClient(v clientView) error {
 			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},
 			{"introspects", words(v.Introspects)}, {"last used", instantOf(v.LastUsed)},
 		}
+		if v.AccessTokenFormat != "" {
+			pairs = append(pairs, [2]string{"access token format", v.AccessTokenFormat})
+		}
 		if v.AccessTokenLifetime != 0 {
 			pairs = append(pairs, [2]string{"access token lifetime", v.AccessTokenLifetime.String()})
 		}

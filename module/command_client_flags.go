@@ -27,6 +27,7 @@ func clientFlags(cmd *cobra.Command) {
 		f.StringArray(flag, nil, usage)
 	}
 	f.String("access-token-lifetime", "", "How long its access tokens live, such as 10m; 0s means the server's")
+	f.String("access-token-format", "", "Format of its access tokens: opaque or jwt (default: the server's)")
 	f.Bool("disabled", false, "Refuse the client and all its tokens, and keep it")
 }
 
@@ -45,7 +46,7 @@ var clientLists = map[string]string{
 // do not: by the names of the JSON, which are theirs with "_" for "-".
 func (c *console) clientSettings() (map[string]any, error) {
 	settings := map[string]any{}
-	for _, flag := range []string{"name", "auth-method", "auth-signing-alg", "jwks-uri"} {
+	for _, flag := range []string{"name", "auth-method", "auth-signing-alg", "jwks-uri", "access-token-format"} {
 		if c.given(flag) {
 			settings[jsonName(flag)] = c.flag(flag)
 		}

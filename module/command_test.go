@@ -167,7 +167,7 @@ func TestTheAdminAddressIsFoundInTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := command(t, "", "key", "list", "--config", config)
-	if want := "USE   FINGERPRINT  STATE   SINCE\nseal  ab12         active  -\n"; e.out != want {
+	if want := "USE   FINGERPRINT  ALG  STATE   SINCE  UNTIL\nseal  ab12         -    active  -      -\n"; e.out != want {
 		t.Errorf("standard output is %q, want %q; %s", e.out, want, e.err)
 	}
 }

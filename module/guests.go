@@ -57,16 +57,38 @@ func (a *App) loadFormat() error {
 	if err != nil {
 		return fmt.Errorf("format of access tokens: %w", err)
 	}
-	format, ok := guest.(token.Format)
-	if !ok {
-		return fmt.Errorf("format of access tokens: %T is no token format", guest)
+	return a.bindFormats(guest)
+}
+
+// bindFormats takes the format that is configured, and loads every other one
+// there is with its defaults: clients may have one of their own, and tokens made
+// before a change of format stay valid.
+func (a *App) bindFormats(configured any) error {
+	a.formats = map[string]token.Format{}
+	a.verifier = &token.Verifier{Issuer: a.Issuer, Store: a.store}
+	own := configured.(caddy.Module).CaddyModule().ID
+	for _, info := range caddy.GetModules(FormatNamespace) {
+		guest, name := configured, info.ID.Name()
+		if info.ID != own {
+			var err error
+			if guest, err = a.ctx.LoadModuleByID(string(info.ID), nil); err != nil {
+				return fmt.Errorf("token format %s: %w", name, err)
+			}
+		}
+		format, ok := guest.(token.Format)
+		if !ok {
+			return fmt.Errorf("token format %s: %T is no token format", name, guest)
+		}
+		if keyed, ok := format.(token.Keyed); ok {
+			keyed.Bind(a.Issuer, a.signingKeys)
+		}
+		if a.formats[name] = format; info.ID == own {
+			a.format = format
+		}
 	}
-	// Tokens made before a change of format stay valid: opaque ones are always read.
-	a.verifier = &token.Verifier{Issuer: a.Issuer, Store: a.store, Formats: []token.Format{format}}
-	if _, opaque := format.(*Opaque); !opaque {
-		a.verifier.Formats = append(a.verifier.Formats, token.Opaque{})
+	for _, name := range slices.Backward(slices.Sorted(maps.Keys(a.formats))) {
+		a.verifier.Formats = append(a.verifier.Formats, a.formats[name]) // opaque before jwt: it is told apart at less cost
 	}
-	a.format = format
 	return nil
 }
 

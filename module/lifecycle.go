@@ -133,7 +133,10 @@ func (a *App) buildEndpoints() error {
 		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
 		GrantTypes:            a.grantTypes,
 		Format:                a.format,
+		ClientFormats:         a.formats,
 		Formats:               a.verifier.Formats,
+		SigningKeys:           a.signingKeys,
+		Signs:                 len(a.signingFormats()) > 0,
 		Store:                 a.store,
 		Scopes:                scope.Of(words...),
 		FilterScopes:          a.ScopePolicy == ScopeFilter,
@@ -166,6 +169,7 @@ func (a *App) Start() error {
 		a.log.Warn("configured less strict than the defaults", zap.Strings("settings", relaxed))
 	}
 	a.warnOfHidden()
+	a.ensureKeys()
 	a.gate.open()
 	return nil
 }

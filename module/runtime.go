@@ -17,6 +17,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -36,13 +37,14 @@ var runtimes = caddy.NewUsagePool()
 
 // runtime is what outlives a configuration: the open store with its cache,
 // epochs and clock, when clients were last used, the loops that maintain both,
-// and the keys of others. It holds nothing of a configuration but the settings
+// the keys of others and our own. It holds nothing of a configuration but the settings
 // in force.
 type runtime struct {
 	db    *tokenstore.DB
 	usage *usage
 	fetch *fetch.Client
 	keys  *jwks.Cache
+	signs *keyring.Keyring
 	// foreign is what is known about the tokens of other issuers.
 	foreign *foreign.Memory
 	stop    context.CancelFunc
@@ -88,7 +90,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), stop: cancel}
+	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), signs: keyring.New(db), stop: cancel}
 	rt.keys = jwks.New(rt.fetch, db.Now, runtimeLogger("oauth2.keys"))
 	rt.foreign = foreign.NewMemory(rt.fetch, rt.keys, db.Now)
 	rt.loops.Go(func() { db.Maintain(ctx) })

@@ -100,6 +100,9 @@ func (a *App) ValidateClient(c client.Declaration) error {
 	if _, err := c.Build(); err != nil {
 		return err
 	}
+	if err := checkFormat(c.AccessTokenFormat); err != nil {
+		return fmt.Errorf("client %s: %w", c.ID, err)
+	}
 	for _, word := range c.Scopes {
 		if !a.declared(word) {
 			return fmt.Errorf("client %s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", c.ID, word, word)

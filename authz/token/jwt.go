@@ -43,8 +43,6 @@ type Keyed interface {
 	Format
 	// Bind sets issuer and keys.
 	Bind(issuer string, keys func(context.Context) (*keyring.Keyring, error))
-	// Ensure makes the keys if there are none.
-	Ensure(ctx context.Context) error
 	// KeyPolicy says how the keys are to be.
 	KeyPolicy() keyring.Policy
 }
@@ -52,15 +50,6 @@ type Keyed interface {
 // Bind implements [Keyed].
 func (j *JWT) Bind(issuer string, keys func(context.Context) (*keyring.Keyring, error)) {
 	j.Issuer, j.Keys = issuer, keys
-}
-
-// Ensure implements [Keyed].
-func (j *JWT) Ensure(ctx context.Context) error {
-	keys, err := j.Keys(ctx)
-	if err != nil {
-		return err
-	}
-	return keys.Ensure(ctx, keyring.AccessTokens, j.Policy)
 }
 
 // KeyPolicy implements [Keyed].

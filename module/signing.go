@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package module
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
+)
+
+// signingKeys is the gate in front of the keys that this server signs with, as
+// store is that of the store.
+func (a *App) signingKeys(ctx context.Context) (*keyring.Keyring, error) {
+	if err := a.gate.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.runtime.signs, nil
+}
+
+// signingFormats returns the formats that sign among those that the configuration
+// names: its own first, then those of its clients.
+func (a *App) signingFormats() []token.Keyed {
+	var list []token.Keyed
+	add := func(format token.Format) {
+		if keyed, ok := format.(token.Keyed); ok && !slices.Contains(list, keyed) {
+			list = append(list, keyed)
+		}
+	}
+	add(a.format)
+	for _, c := range a.Clients {
+		add(a.formats[c.AccessTokenFormat])
+	}
+	return list
+}
+
+// keyPolicy says how the keys of a purpose are to be.
+func (a *App) keyPolicy(purpose keyring.Purpose) keyring.Policy {
+	if purpose != keyring.AccessTokens {
+		return keyring.Policy{}
+	}
+	for _, keyed := range a.signingFormats() {
+		return keyed.KeyPolicy()
+	}
+	return keyring.Policy{}
+}
+
+// ensureKeys makes the keys that the configuration is going to sign with, so that
+// they are published from the start. What fails is tried again at first need.
+func (a *App) ensureKeys() {
+	purposes := make([]keyring.Purpose, 0, 2)
+	if len(a.signingFormats()) > 0 {
+		purposes = append(purposes, keyring.AccessTokens)
+	}
+	for _, purpose := range purposes {
+		ctx, cancel := context.WithTimeout(context.Background(), applyWait)
+		if err := a.runtime.signs.Ensure(ctx, purpose, a.keyPolicy(purpose)); err != nil {
+			a.log.Warn("the signing keys cannot be made yet", zap.String("purpose", string(purpose)), zap.Error(err))
+		}
+		cancel()
+	}
+}
+
+// checkFormat reports whether there is a token format of that name; empty is the
+// server's own.
+func checkFormat(name string) error {
+	if name == "" {
+		return nil
+	}
+	var names []string
+	for _, info := range caddy.GetModules(FormatNamespace) {
+		names = append(names, info.ID.Name())
+	}
+	if !slices.Contains(names, name) {
+		return fmt.Errorf("access_token_format: %s is not part of this Caddy; there are %s", name, strings.Join(names, ", "))
+	}
+	return nil
+}
