@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
@@ -22,7 +25,9 @@ const MaxCacheEntries = 100_000_000
 // entry is a cached record, or what is known of an anchor: the facts, and the
 // epochs captured before they were read. It is immutable once it is shared.
 type entry struct {
-	key Key
+	hash   uint64   // of the key: see cacheHash
+	digest [32]byte // of a credential, which is most of its key; else zero
+	key    Key
 	// record is a *Record[T]; nil where only the rest is known.
 	record any
 	// until is the first moment, in milliseconds, at which the record or one of
@@ -33,13 +38,24 @@ type entry struct {
 	room     [usualMarks]mark // so that marks is nothing to allocate and to follow
 }
 
+// kept is an entry with its record. They are one object, because the memory of
+// many tokens is in no processor's cache: each further object that a hit looks at
+// costs about as much as all of its arithmetic.
+type kept[T any] struct {
+	entry  entry
+	record Record[T]
+}
+
 // usualMarks is how many marks an entry has room for: those of a token and of
 // its anchors, which are store, client, user, session, consent and grant.
 const usualMarks = 7
 
-// newEntry begins an entry with the mark of its own key, captured now.
-func (db *DB) newEntry(key Key) *entry {
-	e := &entry{key: key}
+// begin makes e an entry of key with the mark of that alone, captured now.
+func (db *DB) begin(e *entry, key Key) *entry {
+	*e = entry{key: key, hash: db.cacheHash(key)}
+	if isCredential(key) {
+		copy(e.digest[:], key[2:])
+	}
 	e.marks = append(e.room[:0], db.epochs.capture(key))
 	return e
 }
@@ -60,10 +76,20 @@ func (e *entry) limit(until int64) {
 // the old one finish with it, and once nobody can reach it the runtime's cleanup
 // closes it, which ends its goroutines. Every method therefore keeps the wrapper
 // alive until ristretto has returned.
+//
+// In front of ristretto stands a table with one slot for a hash, of what was found
+// in ristretto before. To find it again is one look, where ristretto takes a lock,
+// searches a map, and notes the use in counters all over a large memory. What
+// shares a slot displaces each other, and is then found in ristretto.
 type cache struct {
+	front   []atomic.Pointer[entry] // as many as a power of two
 	r       *ristretto.Cache[uint64, *entry]
 	entries int
 }
+
+// noteEvery is how many uses of what is in front there are to one that ristretto
+// learns of. It has to learn of some, because it keeps what is used most.
+const noteEvery = 16
 
 // newCache makes a cache of so many entries. Each costs 1, whatever its size;
 // ristretto's own bytes are not counted into it (IgnoreInternalCost), and there
@@ -78,27 +104,48 @@ func newCache(entries int) (*cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenstore: the cache cannot be made: %w", err)
 	}
-	c := &cache{r: r, entries: entries}
+	c := &cache{front: make([]atomic.Pointer[entry], 1<<(bits.Len(uint(entries))-1)), r: r, entries: entries}
 	// Close waits for ristretto's goroutines: not in the runtime's one.
 	runtime.AddCleanup(c, func(r *ristretto.Cache[uint64, *entry]) { go r.Close() }, r)
 	return c, nil
 }
 
+// slot is where what is under hash may stand in front.
+func (c *cache) slot(hash uint64) *atomic.Pointer[entry] {
+	return &c.front[hash&uint64(len(c.front)-1)]
+}
+
 // get is the entry under hash, perhaps of another key.
 func (c *cache) get(hash uint64) *entry {
-	e, _ := c.r.Get(hash)
+	slot := c.slot(hash)
+	e := slot.Load()
+	if e != nil && e.hash == hash && rand.Uint32()%noteEvery != 0 {
+		return e
+	}
+	if further, _ := c.r.Get(hash); e == nil || e.hash != hash {
+		if e = further; e != nil {
+			slot.Store(e)
+		}
+	}
 	runtime.KeepAlive(c)
 	return e
 }
 
-// set offers e. The cache may drop it, or take it late; both are harmless.
-func (c *cache) set(hash uint64, e *entry) {
-	c.r.Set(hash, e, 1)
+// set offers e. Ristretto may drop it, or take it late; both are harmless.
+func (c *cache) set(e *entry) {
+	slot := c.slot(e.hash)
+	if old := slot.Load(); old != nil && old.hash == e.hash {
+		slot.Store(e)
+	}
+	c.r.Set(e.hash, e, 1)
 	runtime.KeepAlive(c)
 }
 
 // drop forgets what is under hash: tidiness, never correctness.
 func (c *cache) drop(hash uint64) {
+	if e := c.slot(hash).Load(); e != nil && e.hash == hash {
+		c.slot(hash).CompareAndSwap(e, nil)
+	}
 	c.r.Del(hash)
 	runtime.KeepAlive(c)
 }
@@ -151,6 +198,16 @@ func (db *DB) find(hash uint64) *entry {
 	}
 	db.at(stepHitFound)
 	if !db.valid(e) {
+		return nil
+	}
+	return e
+}
+
+// findCredential is find for the key that [CredentialKey] would build: it needs
+// neither that nor, where the entry's is, its text.
+func (db *DB) findCredential(digest *[32]byte) *entry {
+	e := db.find(binary.LittleEndian.Uint64(digest[:]))
+	if e == nil || e.digest != *digest {
 		return nil
 	}
 	return e

@@ -49,10 +49,7 @@ func CachedID[T any](ctx context.Context, db *DB, realm string, kind Kind, id st
 // CachedCredential is Cached for the key that [CredentialKey] would build: a hit
 // does not even allocate the key.
 func CachedCredential[T any](ctx context.Context, db *DB, digest [32]byte) (*Record[T], error) {
-	var key [credentialKeySize]byte
-	key[1] = byte(KindCredential)
-	copy(key[2:], digest[:])
-	if e := db.find(db.cacheHashBytes(key[:])); e != nil && string(e.key) == string(key[:]) {
+	if e := db.findCredential(&digest); e != nil {
 		if r, ok := e.record.(*Record[T]); ok {
 			db.counts.hits.Add(1)
 			return r, nil
@@ -130,7 +127,7 @@ func fly(outer context.Context, db *DB, key Key, f *flight, load load) {
 	f.entry, f.err = load(ctx, db.known())
 	switch {
 	case f.err == nil && c != nil:
-		c.set(db.cacheHash(key), f.entry)
+		c.set(f.entry)
 		db.at(stepLoadCached)
 	case errors.Is(f.err, ErrNotFound) && c != nil:
 		if hash := db.cacheHash(key); holds(c, hash, key) {

@@ -265,3 +265,40 @@ func TestResizeAndCloseUnderLoad(t *testing.T) {
 	must(t, err, ErrUnavailable, "committing after closing")
 	must(t, db.Close(), nil, "closing twice")
 }
+
+// Ensure that two tokens which share the slot in front of the cache take turns in
+// it without a load, and that neither stands there any longer when it is revoked.
+func TestTokensTakeTurnsInFront(t *testing.T) {
+	db := start(t, newMemory(), Options{CacheEntries: 64})
+	var pair []family
+	for first := newFamily(t, db, time.Time{}); len(pair) < 2; {
+		pair = []family{first}
+		if second := newFamily(t, db, time.Time{}); second.digest[0]%64 == first.digest[0]%64 {
+			pair = append(pair, second)
+		}
+	}
+	for _, f := range pair {
+		warm(t, db, f.key)
+	}
+	loads := db.Stats().Loads
+	for i := range 200 {
+		f := pair[i%2]
+		must(t, cached(t, db, f.key), nil, "a token")
+		if near := db.cache.Load().slot(db.cacheHash(f.key)).Load(); near == nil || near.key != f.key {
+			t.Fatal("it is not in front")
+		}
+	}
+	if n := db.Stats().Loads - loads; n != 0 {
+		t.Errorf("%d loads", n)
+	}
+	c := db.NewChange()
+	c.Delete(pair[1].key)
+	if _, err := db.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	must(t, cached(t, db, pair[1].key), ErrNotFound, "the revoked one")
+	if near := db.cache.Load().slot(db.cacheHash(pair[1].key)).Load(); near != nil && near.key == pair[1].key {
+		t.Error("the revoked one is still in front")
+	}
+	must(t, cached(t, db, pair[0].key), nil, "the other one")
+}

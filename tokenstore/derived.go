@@ -27,10 +27,7 @@ type Derived[T any] struct {
 // the rule of epochs like [Cached]. It reads no disk, takes no lock and allocates
 // nothing. What it returns is shared: it is read, never written.
 func Recall[T any](db *DB, digest [32]byte) (*Record[T], bool) {
-	var key [credentialKeySize]byte
-	key[1] = byte(KindCredential)
-	copy(key[2:], digest[:])
-	if e := db.find(db.cacheHashBytes(key[:])); e != nil && string(e.key) == string(key[:]) {
+	if e := db.findCredential(&digest); e != nil {
 		if r, ok := e.record.(*Record[T]); ok {
 			db.counts.hits.Add(1)
 			return r, true
@@ -55,8 +52,9 @@ func Derive[T any](ctx context.Context, db *DB, digest [32]byte, find func(conte
 		if err != nil {
 			return nil, err
 		}
-		e := db.newEntry(key)
-		e.record = &Record[T]{Key: key, Expires: d.Expires, Anchors: d.Anchors, Value: d.Value}
+		k := &kept[T]{record: Record[T]{Key: key, Expires: d.Expires, Anchors: d.Anchors, Value: d.Value}}
+		e := db.begin(&k.entry, key)
+		e.record = &k.record
 		e.limit(millis(d.Expires))
 		return e, db.affirm(ctx, e, d.Anchors, d.Unless, known)
 	})

@@ -29,43 +29,47 @@ func Load[T any](ctx context.Context, db *DB, key Key) (*Record[T], error) {
 // loadRecord reads and decodes a record, with what the cache needs of it. known, which
 // may be nil, is what is known of anchors.
 func loadRecord[T any](ctx context.Context, db *DB, key Key, known *anchors) (*Record[T], *entry, error) {
-	f, e, err := db.verify(ctx, key, known)
+	var k kept[T]
+	f, err := db.verify(ctx, key, known, &k.entry)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := typed[T](f)
-	if err != nil {
+	if err := f.into(&k.record.Value); err != nil {
 		db.reportDamage(key, err)
 		return nil, nil, err
 	}
-	e.record = r
-	return r, e, nil
+	if alike, ok := any(&k.record.Value).(Alike); ok {
+		alike.Share()
+	}
+	k.record.Key, k.record.Revision, k.record.Expires, k.record.Anchors = f.key, f.revision, moment(f.expires), f.anchors
+	k.entry.record = &k.record
+	return &k.record, &k.entry, nil
 }
 
-// verify reads a record and its anchors and says whether it is valid. Each epoch
-// in the entry was captured before the read that it vouches for: see epochs.
-func (db *DB) verify(ctx context.Context, key Key, known *anchors) (facts, *entry, error) {
+// verify reads a record and its anchors, says whether it is valid, and fills e. Each
+// epoch in that was captured before the read that it vouches for: see epochs.
+func (db *DB) verify(ctx context.Context, key Key, known *anchors, e *entry) (facts, error) {
 	db.counts.loads.Add(1)
-	e := db.newEntry(key)
+	db.begin(e, key)
 	db.at(stepLoadBegun)
 	items, err := db.get(ctx, key)
 	if err != nil {
-		return facts{}, nil, err
+		return facts{}, err
 	}
 	f, err := db.decode(items[0])
 	if err != nil {
-		return facts{}, nil, err
+		return facts{}, err
 	}
 	db.at(stepLoadRead)
 	confirmed, err := db.confirm(ctx, f, e, known)
 	if err != nil {
-		return facts{}, nil, err
+		return facts{}, err
 	}
 	if !confirmed {
-		return db.verifyAtOnce(ctx, key, f)
+		return db.verifyAtOnce(ctx, key, f, e)
 	}
 	db.at(stepLoadVerified)
-	return f, e, nil
+	return f, nil
 }
 
 // confirm completes e, which begins with the mark of f's key, by f's anchors. It
@@ -116,9 +120,9 @@ func (db *DB) confirm(ctx context.Context, f facts, e *entry, known *anchors) (b
 
 // verifyAtOnce is verify in one snapshot of the record and its anchors, which f,
 // read before, has named.
-func (db *DB) verifyAtOnce(ctx context.Context, key Key, f facts) (facts, *entry, error) {
+func (db *DB) verifyAtOnce(ctx context.Context, key Key, f facts, e *entry) (facts, error) {
 	for range loadTries {
-		e := db.newEntry(key)
+		db.begin(e, key)
 		keys := make([]Key, 1, 1+len(f.anchors))
 		keys[0] = key
 		for _, g := range f.anchors {
@@ -128,12 +132,12 @@ func (db *DB) verifyAtOnce(ctx context.Context, key Key, f facts) (facts, *entry
 		db.at(stepLoadCapturedAll)
 		items, err := db.get(ctx, keys...)
 		if err != nil {
-			return facts{}, nil, err
+			return facts{}, err
 		}
 		if items[0].Revision != f.revision {
 			again, err := db.decode(items[0])
 			if err != nil {
-				return facts{}, nil, err
+				return facts{}, err
 			}
 			if !sameKeys(again.anchors, f.anchors) {
 				f = again
@@ -143,12 +147,12 @@ func (db *DB) verifyAtOnce(ctx context.Context, key Key, f facts) (facts, *entry
 		}
 		e.revision = f.revision
 		if e.until, err = db.judge(f, items[1:]); err != nil {
-			return facts{}, nil, err
+			return facts{}, err
 		}
 		db.at(stepLoadVerified)
-		return f, e, nil
+		return f, nil
 	}
-	return facts{}, nil, fmt.Errorf("%w: a record changes faster than it can be read", ErrUnavailable)
+	return facts{}, fmt.Errorf("%w: a record changes faster than it can be read", ErrUnavailable)
 }
 
 // sameKeys says whether two lists name the same anchors, at whatever generation.

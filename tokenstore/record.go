@@ -90,11 +90,21 @@ func moment(ms int64) time.Time {
 // expired says whether the record counts as absent at now, in milliseconds.
 func (f *facts) expired(now int64) bool { return f.expires != 0 && now >= f.expires }
 
+// Alike is a value of which many are the same in part. Share is called when it was
+// read, before anybody has it: it may put what another one has in the place of what
+// is equal, so that many values take less memory, and less of it is far away.
+type Alike interface{ Share() }
+
 // typed decodes the value.
 func typed[T any](f facts) (*Record[T], error) {
 	r := &Record[T]{Key: f.key, Revision: f.revision, Expires: moment(f.expires), Anchors: f.anchors}
-	if err := decoding.Unmarshal(f.payload, &r.Value); err != nil {
-		return nil, fmt.Errorf("%w: the value of a record of kind %s: %w", ErrDamaged, f.key.Kind(), err)
+	return r, f.into(&r.Value)
+}
+
+// into decodes the value into what value points to.
+func (f *facts) into(value any) error {
+	if err := decoding.Unmarshal(f.payload, value); err != nil {
+		return fmt.Errorf("%w: the value of a record of kind %s: %w", ErrDamaged, f.key.Kind(), err)
 	}
-	return r, nil
+	return nil
 }
