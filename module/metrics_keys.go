@@ -16,8 +16,8 @@ import (
 // asked for: a configuration may have dropped who they belong to.
 const keysShown = time.Hour
 
-// keysCollector reads the figures about the keys of others when they are asked
-// for. Owners are named where the operator named them; strangers are only counted.
+// keysCollector reads the figures about other servers, their keys above all, when
+// they are asked for. Owners are named where the operator named them; strangers are only counted.
 type keysCollector struct{}
 
 var (
@@ -27,6 +27,8 @@ var (
 		"Time since the keys of an owner were last fetched.", []string{"owner"}, nil)
 	keysFailing = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "keys_failing"),
 		"1 when the last attempt to fetch the keys of an owner failed, else 0.", []string{"owner"}, nil)
+	questions = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "introspection_queries_total"),
+		"Questions to foreign authorization servers about tokens, by outcome (allowed: there was an answer, failed).", []string{"outcome"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
@@ -34,11 +36,12 @@ func (keysCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- keysFetches
 	to <- keysAge
 	to <- keysFailing
+	to <- questions
 }
 
 // Collect implements [prometheus.Collector].
 func (keysCollector) Collect(to chan<- prometheus.Metric) {
-	var all, failed uint64
+	var all, failed, asked, unanswered uint64
 	owners := map[string]jwks.Stats{} // the one that is worse off, where an owner has two sets
 	runtimes.Range(func(_, pooled any) bool {
 		rt, ok := pooled.(*runtime)
@@ -47,6 +50,8 @@ func (keysCollector) Collect(to chan<- prometheus.Metric) {
 		}
 		a, f := rt.keys.Fetches()
 		all, failed = all+a, failed+f
+		a, f = rt.foreign.Questions()
+		asked, unanswered = asked+a, unanswered+f
 		for _, s := range rt.keys.Stats() {
 			known, twice := owners[s.Source.Owner]
 			if s.Source.By == fetch.Stranger || rt.db.Now().Sub(s.Used) > keysShown || twice && known.Fetched.Before(s.Fetched) {
@@ -58,6 +63,8 @@ func (keysCollector) Collect(to chan<- prometheus.Metric) {
 	})
 	to <- prometheus.MustNewConstMetric(keysFetches, prometheus.CounterValue, float64(all-failed), "allowed")
 	to <- prometheus.MustNewConstMetric(keysFetches, prometheus.CounterValue, float64(failed), "failed")
+	to <- prometheus.MustNewConstMetric(questions, prometheus.CounterValue, float64(asked-unanswered), "allowed")
+	to <- prometheus.MustNewConstMetric(questions, prometheus.CounterValue, float64(unanswered), "failed")
 	now := time.Now()
 	for owner, s := range owners {
 		failing := 0.0

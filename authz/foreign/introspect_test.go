@@ -155,6 +155,9 @@ func TestAnswersThatAreNoYes(t *testing.T) {
 		w.mu.Unlock()
 		refuses(t, s, "token", name, authz.ErrTemporarilyUnavailable)
 	}
+	if _, failed := w.memory.Questions(); failed != 8 {
+		t.Errorf("%d questions without an answer, want 8", failed)
+	}
 	w.says(w.active(nil))
 	passes(t, s, "token", "when it is back")
 	w.says(w.active(claims{"cnf": map[string]any{"jkt": "x"}}))

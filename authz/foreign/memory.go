@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -39,6 +40,8 @@ type Memory struct {
 	mu      sync.Mutex
 	closed  bool
 	flights map[digest]*flight
+
+	asked, failed atomic.Uint64
 }
 
 // NewMemory returns an empty memory. now is the clock that tokens expire by.
@@ -46,6 +49,10 @@ func NewMemory(client *fetch.Client, keys *jwks.Cache, now func() time.Time) *Me
 	ctx, stop := context.WithCancel(context.Background())
 	return &Memory{fetch: client, keys: keys, now: now, ctx: ctx, stop: stop, flights: map[digest]*flight{}}
 }
+
+// Questions returns how often issuers were asked about tokens, and how many of
+// those had no answer.
+func (m *Memory) Questions() (all, failed uint64) { return m.asked.Load(), m.failed.Load() }
 
 // Close ends what is on its way. Afterwards no issuer is asked any more.
 func (m *Memory) Close() {
@@ -158,8 +165,12 @@ func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (*f
 	m.flights[d] = f
 	m.working.Go(func() {
 		f.verdict, f.err = ask(m.ctx)
-		if f.err == nil {
+		m.asked.Add(1)
+		switch {
+		case f.err == nil:
 			m.remember(d, f.verdict)
+		case errors.Is(f.err, authz.ErrTemporarilyUnavailable):
+			m.failed.Add(1)
 		}
 		m.mu.Lock()
 		delete(m.flights, d)
