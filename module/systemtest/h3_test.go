@@ -5,14 +5,8 @@ package systemtest
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,7 +44,7 @@ func dialH3(t *testing.T, port string) *h3conn {
 func (c *h3conn) open() {
 	c.t.Helper()
 	conn, err := quic.DialAddr(c.t.Context(), c.address,
-		&tls.Config{InsecureSkipVerify: true, ServerName: "localhost", NextProtos: []string{"h3"}}, nil)
+		&tls.Config{InsecureSkipVerify: true, ServerName: "admin.localhost", NextProtos: []string{"h3"}}, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -135,31 +129,4 @@ func (c *h3conn) status(in quicvarint.Reader) (status int) {
 			}
 		}
 	}
-}
-
-// certificate writes a certificate for the names of a test and its key into the
-// gateway's folder, as cert.pem and key.pem.
-func (g *gateway) certificate() {
-	t := g.t
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"localhost", "*.localhost"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
-	g.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
 }

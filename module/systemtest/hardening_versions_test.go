@@ -74,7 +74,9 @@ func TestHTTP3IsJudgedLikeHTTP1(t *testing.T) {
 		config = strings.Replace(config, "http://"+site+".localhost:{$PORT} {", "https://"+site+".localhost:{$SECURE} {\n\ttls cert.pem key.pem", 1)
 	}
 	g := prepare(t, config, u.env(), "SECURE="+secure)
-	g.certificate()
+	cert, key := certificate(t)
+	g.write("cert.pem", cert)
+	g.write("key.pem", key)
 	g.start()
 	user := "Bearer " + g.shopToken("user")
 	h3 := dialH3(t, secure)
