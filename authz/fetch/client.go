@@ -43,6 +43,9 @@ type Request struct {
 	By Trust
 	// Form makes it a POST of this form. Default: a GET.
 	Form url.Values
+	// Repeatable: the form may be sent again when a connection that was kept turns
+	// out to be closed. A GET always is.
+	Repeatable bool
 	// Authorization is the value of that header. Default: none.
 	Authorization string
 }
@@ -154,6 +157,9 @@ func (r *Request) request(ctx context.Context, u *url.URL) (*http.Request, error
 	out.Header.Set("Accept", "application/json")
 	if r.Form != nil {
 		out.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if r.Repeatable {
+		out.Header["Idempotency-Key"] = nil // a word to net/http, which does not send it
 	}
 	if r.Authorization != "" {
 		out.Header.Set("Authorization", r.Authorization)

@@ -4,6 +4,7 @@
 package fetch
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -308,5 +309,43 @@ func TestFormsAreSent(t *testing.T) {
 	answer, err := c.Do(t.Context(), Request{URL: server.URL, By: Operator, Form: url.Values{"token": {"a b"}}, Authorization: "Basic eA=="})
 	if err != nil || answer.Status != http.StatusTeapot || string(answer.Body) != "POST Basic eA== a b" {
 		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// Ensure that a question which may be repeated is, where the connection that was
+// kept for it has been closed at the other end, and that another one is not.
+func TestClosedConnectionsAreReplaced(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // answers once, and is gone when it is asked again
+				defer func() { _ = conn.Close() }()
+				in := bufio.NewReader(conn)
+				if r, err := http.ReadRequest(in); err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+					_, _ = http.ReadRequest(in)
+				}
+			}()
+		}
+	}()
+	for _, repeatable := range []bool{true, false} {
+		c := New()
+		request := Request{URL: "http://" + listener.Addr().String(), By: Operator, Form: url.Values{"a": {"b"}}, Repeatable: repeatable}
+		if _, err := c.Do(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Do(t.Context(), request); (err == nil) != repeatable {
+			t.Errorf("repeatable %t: %v", repeatable, err)
+		}
+		c.Close()
 	}
 }

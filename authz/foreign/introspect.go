@@ -37,6 +37,7 @@ func (i *issuer) ask(ctx context.Context, client *fetch.Client, raw string, now 
 			authz.ParamToken:  {raw},
 			"token_type_hint": {"access_token"},
 		},
+		Repeatable:    true,
 		Authorization: i.authorization,
 	})
 	if err == nil && answer.Status != http.StatusOK {

@@ -38,7 +38,7 @@ const ours = "https://auth.example.com"
 // world is a foreign authorization server on loopback, what is remembered of
 // it, and a clock.
 type world struct {
-	*testing.T
+	testing.TB
 	memory *Memory
 	server *httptest.Server
 	ec     *ecdsa.PrivateKey
@@ -55,8 +55,8 @@ var (
 	rsaKey = sync.OnceValue(func() *rsa.PrivateKey { k, _ := rsa.GenerateKey(rand.Reader, 2048); return k })
 )
 
-func newWorld(t *testing.T) *world {
-	w := &world{T: t, ec: ecKey(), rsa: rsaKey()}
+func newWorld(t testing.TB) *world {
+	w := &world{TB: t, ec: ecKey(), rsa: rsaKey()}
 	w.server = httptest.NewServer(http.HandlerFunc(w.serve))
 	client := fetch.New()
 	keys := jwks.New(client, w.now, slog.New(slog.DiscardHandler))
