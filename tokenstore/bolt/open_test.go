@@ -256,3 +256,49 @@ func TestLockedStore(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Ensure that a store which vanishes while it is waited for is not made anew: that
+// would be a store without clients and tokens in its place.
+func TestVanishedStoreIsNotMadeAnew(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	if err := create(path, 1); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := OpenReadOnly(t.Context(), path) // lets others look, but not open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	_, err = Open(t.Context(), path, Options{LockWait: time.Hour, OnWaiting: func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	}})
+	wantError(t, err, fs.ErrNotExist)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made in its place: %v", err)
+	}
+}
+
+// Ensure that the lock of a file which was replaced after it was opened does not
+// pass for that of the file in its place.
+func TestLockOfAReplacedFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	for _, name := range []string{path, path + ".new"} {
+		if err := create(name, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := openFile(t, path)
+	if !isAt(opened, path) {
+		t.Error("a file is not at its own path")
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if isAt(opened, path) {
+		t.Error("a replaced file passes for the one in its place")
+	}
+}
