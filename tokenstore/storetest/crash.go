@@ -29,20 +29,37 @@ var kills = flag.Int("storetest.kills", 50, "how often the crash suite kills a p
 // A kill leaves the kernel's memory as it is: this shows that the engine
 // acknowledges after it has written, not that it has synced.
 func Crash(t *testing.T, open Open) {
-	if err := crash(t.Context(), t.TempDir(), open, *kills); err != nil {
+	disk := Disk{Dir: t.TempDir(), Cut: func() error { return nil }, Mend: func() error { return nil }}
+	if err := crash(t.Context(), disk, open, *kills); err != nil {
 		t.Error(err)
 	}
 }
 
-func crash(ctx context.Context, dir string, open Open, kills int) error {
+// Disk is a directory on a disk whose power can be cut.
+type Disk struct {
+	Dir string
+	// Cut cuts the power: what was not synced is lost, and the disk fails until
+	// Mend, which is called when nobody has a file on it open any more.
+	Cut, Mend func() error
+}
+
+// PowerLoss is [Crash], but with each kill the power is cut: this shows that the
+// engine syncs before it acknowledges.
+func PowerLoss(t *testing.T, open Open, disk Disk) {
+	if err := crash(t.Context(), disk, open, *kills); err != nil {
+		t.Error(err)
+	}
+}
+
+func crash(ctx context.Context, disk Disk, open Open, kills int) error {
 	l := newLedger()
 	operations := 0
 	for life := range kills {
-		if err := l.live(ctx, dir, life); err != nil {
+		if err := l.live(ctx, disk, life); err != nil {
 			return fmt.Errorf("life %d: %w", life, err)
 		}
 		operations += len(l.ops)
-		if err := l.inspect(ctx, dir, open); err != nil {
+		if err := l.inspect(ctx, disk.Dir, open); err != nil {
 			return fmt.Errorf("after kill %d: %w", life, err)
 		}
 	}
@@ -54,13 +71,13 @@ func crash(ctx context.Context, dir string, open Open, kills int) error {
 
 // live runs a child, notes what it tells, and kills it after some dozen
 // acknowledgements.
-func (l *ledger) live(ctx context.Context, dir string, life int) error {
+func (l *ledger) live(ctx context.Context, disk Disk, life int) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), envDir+"="+dir, fmt.Sprintf("%s=%d", envLife, life))
+	cmd.Env = append(os.Environ(), envDir+"="+disk.Dir, fmt.Sprintf("%s=%d", envLife, life))
 	cmd.Stderr = os.Stderr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
@@ -74,14 +91,17 @@ func (l *ledger) live(ctx context.Context, dir string, life int) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	told := l.listen(json.NewDecoder(out), 1+rand.IntN(150), cmd.Process)
+	told := l.listen(json.NewDecoder(out), 1+rand.IntN(150), func() error {
+		return errors.Join(disk.Cut(), cmd.Process.Kill())
+	})
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait() // says that it was killed
-	return told
+	return errors.Join(told, disk.Mend())
 }
 
-// listen notes what the child tells until its last word.
-func (l *ledger) listen(in *json.Decoder, acknowledgements int, child *os.Process) error {
+// listen notes what the child tells until its last word. What it has trouble with
+// once it is to die is the disk's, and no news.
+func (l *ledger) listen(in *json.Decoder, acknowledgements int, kill func() error) error {
 	for {
 		var m message
 		err := in.Decode(&m)
@@ -93,8 +113,9 @@ func (l *ledger) listen(in *json.Decoder, acknowledgements int, child *os.Proces
 			return nil
 		case err != nil:
 			return err
-		case m.Trouble != "":
+		case m.Trouble != "" && acknowledgements > 0:
 			return errors.New(m.Trouble)
+		case m.Trouble != "":
 		case m.Begin != nil:
 			l.begin(m.Begin)
 		case m.Refused:
@@ -102,7 +123,7 @@ func (l *ledger) listen(in *json.Decoder, acknowledgements int, child *os.Proces
 		default:
 			l.acknowledge(m.End, m.Rev)
 			if acknowledgements--; acknowledgements == 0 {
-				if err := child.Kill(); err != nil {
+				if err := kill(); err != nil {
 					return err
 				}
 			}

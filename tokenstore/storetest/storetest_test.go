@@ -90,6 +90,8 @@ func (u undead) Apply(ctx context.Context, b tokenstore.Batch) (tokenstore.Revis
 	return u.Store.Apply(ctx, b)
 }
 
+func nothing() error { return nil }
+
 // Ensure that the crash suite finds each broken promise, and none in an engine
 // that keeps them.
 func TestCrashSuiteHasTeeth(t *testing.T) {
@@ -107,12 +109,12 @@ func TestCrashSuiteHasTeeth(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(findings) == 0 {
-				if err := crash(t.Context(), dir, openByName, 3); err != nil {
+				if err := crash(t.Context(), Disk{Dir: dir, Cut: nothing, Mend: nothing}, openByName, 3); err != nil {
 					t.Error(err)
 				}
 				return
 			}
-			err := crash(t.Context(), dir, openSound, 20)
+			err := crash(t.Context(), Disk{Dir: dir, Cut: nothing, Mend: nothing}, openSound, 20)
 			if err == nil {
 				t.Fatal("20 kills, and nothing was found")
 			}
