@@ -6,18 +6,14 @@ package module
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
-	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 )
 
 // room is a handler of the protocol: the guard, or the server's endpoints. It
@@ -104,75 +100,4 @@ func dress(w http.ResponseWriter, err error) error {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds)) // RFC 9110 §10.2.3
 	}
 	return caddyhttp.Error(trouble.Status, err)
-}
-
-// secretParameters are the query parameters that are secrets wherever they
-// stand. (RFC 6750 §2.3, RFC 6749 §2.3.1, RFC 7521 §4.2)
-var secretParameters = [...]string{authz.ParamAccessToken, "refresh_token", authz.ParamClientSecret, "client_assertion"}
-
-// secretInURL reports whether the request has, or had when it came, a secret
-// in its query. Caddy has taken it down for its log before we see it.
-func secretInURL(r *http.Request) bool {
-	if queryHasSecret(r.URL.RawQuery) {
-		return true
-	}
-	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	return ok && original.URL != nil && queryHasSecret(original.URL.RawQuery)
-}
-
-func queryHasSecret(query string) bool {
-	for query != "" {
-		var pair string
-		end := strings.IndexAny(query, "&;") // some services separate by semicolons
-		if end < 0 {
-			end = len(query)
-		}
-		pair, query = query[:end], query[min(end+1, len(query)):]
-		name, _, _ := strings.Cut(pair, "=")
-		if strings.ContainsAny(name, "%+") {
-			name, _ = url.QueryUnescape(name)
-		}
-		for _, secret := range secretParameters {
-			if strings.EqualFold(name, secret) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// forgetSentToken removes tokens from what Caddy keeps of the URL as it was sent.
-func forgetSentToken(r *http.Request) {
-	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok || original.URL == nil {
-		return
-	}
-	original.URL.RawQuery = protect.WithoutToken(original.URL.RawQuery)
-	// The request target beside it cannot be changed, only what is said of it.
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Set("http.request.orig_uri", original.URL.RequestURI())
-	}
-}
-
-// finishHidden writes the line for a request that must not be in the access
-// log, and keeps it out of the error log too: an error returned to Caddy would
-// be logged with the URL.
-func (b *boundary) finishHidden(w http.ResponseWriter, r *http.Request, start time.Time, err error) error {
-	status := 0
-	if err != nil {
-		status = http.StatusInternalServerError
-		var known caddyhttp.HandlerError
-		if errors.As(err, &known) && known.StatusCode != 0 {
-			status = known.StatusCode
-		}
-		w.WriteHeader(status)
-	}
-	if write, leftOut := b.hidden.take(time.Now()); write {
-		// Not the error: its text may quote the URL.
-		b.log.Info("a request with a secret in its URL is not in the access log",
-			zap.String("method", r.Method), zap.String("host", r.Host), zap.String("path", r.URL.Path),
-			zap.String("remote_addr", r.RemoteAddr), zap.Duration("duration", time.Since(start)),
-			zap.Int("failed_with", status), zap.Uint64("lines_left_out_before", leftOut))
-	}
-	return nil
 }
