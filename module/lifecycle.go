@@ -162,6 +162,9 @@ func (a *App) Start() error {
 	if err := a.acquire(); err != nil {
 		return err
 	}
+	if err := a.warnOfHazards(); err != nil {
+		return err
+	}
 	if err := a.startGuards(); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type recorder struct {
 	events     *emitter            // nil: no Caddy events
 	used       func(client string) // nil: nobody wants to know
 	throttle   throttle
+	// traced: requests may have spans. Set before the first one comes.
+	traced bool
 }
 
 func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
@@ -39,6 +41,9 @@ func (r *recorder) Record(ctx context.Context, e authz.Event) {
 	}
 	switch e.Type {
 	case authz.EventDecision:
+		if r.traced {
+			annotate(ctx, e)
+		}
 		guardSeconds.Observe(e.Took.Seconds())
 		if e.Outcome == authz.Allowed {
 			allowedDecisions.Inc()
@@ -49,9 +54,9 @@ func (r *recorder) Record(ctx context.Context, e authz.Event) {
 		tokenRequests.WithLabelValues(r.grantType(e.GrantType), string(e.Outcome), reason(e.Reason)).Inc()
 	default:
 		changes.WithLabelValues(string(e.Type), string(e.Outcome)).Inc()
-		if r.events != nil && e.Type != authz.EventIntrospected {
-			r.events.emit(e)
-		}
+	}
+	if r.events != nil {
+		r.events.emit(e, r.grantType(e.GrantType))
 	}
 	r.log(ctx, e)
 }

@@ -113,7 +113,11 @@ func (w *walk) route(route caddyhttp.Route, hosts []string) {
 
 // reached notes that requests for hosts reach a handler.
 func (w *walk) reached(handler caddyhttp.MiddlewareHandler, hosts []string) {
-	known := w.found[handler]
+	w.found[handler] = append(w.found[handler], w.addresses(hosts)...)
+}
+
+// addresses returns the sites that hosts of the server are.
+func (w *walk) addresses(hosts []string) (known []string) {
 	for _, host := range hosts {
 		if strings.ContainsAny(host, "*{") {
 			continue // no name of one site
@@ -125,7 +129,7 @@ func (w *walk) reached(handler caddyhttp.MiddlewareHandler, hosts []string) {
 			known = append(known, w.scheme+host+port)
 		}
 	}
-	w.found[handler] = known
+	return known
 }
 
 // narrow returns the hosts for which one of the matcher sets can match, out of

@@ -114,10 +114,18 @@ func (a *App) ValidateClient(c client.Declaration) error {
 // ValidateRow checks that a row of a guard demands only scopes that are
 // declared: no token could have another.
 func (a *App) ValidateRow(row protect.Row) error {
-	for _, all := range row.Requirement {
+	if err := a.validateDeclared(row.Requirement); err != nil {
+		return fmt.Errorf("%s: %w", row, err)
+	}
+	return nil
+}
+
+// validateDeclared checks that all scopes of a requirement are declared.
+func (a *App) validateDeclared(requirement scope.Requirement) error {
+	for _, all := range requirement {
 		for _, word := range all {
 			if !a.declared(word) {
-				return fmt.Errorf("%s: scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", row, word, word)
+				return fmt.Errorf("scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", word, word)
 			}
 		}
 	}

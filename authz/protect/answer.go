@@ -19,13 +19,7 @@ import (
 // sent "Expect: 100-continue" need not send it.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error {
 	e := d.refusal
-	event := authz.Event{Type: authz.EventDecision, Outcome: authz.Denied, Reason: e.Code, Took: time.Since(d.start)}
-	if e.Status >= http.StatusInternalServerError {
-		event.Outcome = authz.Failed
-	}
-	g.tell(&event, d.passage)
-	g.config.Recorder.Record(r.Context(), event)
-
+	g.recordRefusal(r, d)
 	delete(r.Header, "Authorization") // whatever handles the error must not forward it
 	g.hush(r)
 	h := w.Header()
@@ -53,6 +47,16 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 		URI         string `json:"error_uri,omitempty"`
 	}{e.Code, e.Description, g.errorURI(e)}
 	return writeJSON(w, r, e.Status, answer)
+}
+
+// recordRefusal tells of a request that may not pass.
+func (g *Guard) recordRefusal(r *http.Request, d decision) {
+	event := authz.Event{Type: authz.EventDecision, Outcome: authz.Denied, Reason: d.refusal.Code, Took: time.Since(d.start)}
+	if d.refusal.Status >= http.StatusInternalServerError {
+		event.Outcome = authz.Failed
+	}
+	g.tell(&event, d.passage)
+	g.config.Recorder.Record(r.Context(), event)
 }
 
 // challenged reports whether an answer says how to do better with a credential.

@@ -74,7 +74,7 @@ func ParseRow(verb string, args []string) (Row, error) {
 		return Row{}, fmt.Errorf("%s: a path that begins with a slash is missing", verb)
 	}
 	row.Path = args[i]
-	requirement, err := parseRequirement(args[i+1:])
+	requirement, err := ParseRequirement(args[i+1:])
 	if err != nil {
 		return Row{}, fmt.Errorf("%s %s: %w", verb, row.Path, err)
 	}
@@ -85,8 +85,9 @@ func ParseRow(verb string, args []string) (Row, error) {
 	return row, nil
 }
 
-// parseRequirement reads alternatives separated by "|".
-func parseRequirement(words []string) (scope.Requirement, error) {
+// ParseRequirement reads alternatives of scopes, separated by "|". None at all is
+// no requirement. Whether the words can be scopes is up to [ValidateRequirement].
+func ParseRequirement(words []string) (scope.Requirement, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
@@ -108,6 +109,21 @@ func parseRequirement(words []string) (scope.Requirement, error) {
 	return requirement, nil
 }
 
+// ValidateRequirement returns what is wrong with a requirement.
+func ValidateRequirement(requirement scope.Requirement) error {
+	for _, all := range requirement {
+		if len(all) == 0 {
+			return errors.New("an alternative has no scope")
+		}
+		for _, word := range all {
+			if !scope.Valid(word) {
+				return fmt.Errorf("%q is no scope: use printable ASCII without space, quote and backslash, at most %d characters (RFC 6749 §3.3)", word, scope.MaxWord)
+			}
+		}
+	}
+	return nil
+}
+
 // Validate returns what is wrong with the row in itself, but for its expression.
 // Whether it conflicts with other rows only [New] can tell.
 func (r Row) Validate() error {
@@ -123,15 +139,8 @@ func (r Row) Validate() error {
 	if len(r.Requirement) > 0 && r.Verb != Allow {
 		return fmt.Errorf("%s %s takes no scopes: only allow demands a credential", r.Verb, r.Path)
 	}
-	for _, all := range r.Requirement {
-		if len(all) == 0 {
-			return fmt.Errorf("%s %s: an alternative has no scope", r.Verb, r.Path)
-		}
-		for _, word := range all {
-			if !scope.Valid(word) {
-				return fmt.Errorf("%s %s: %q is no scope: use printable ASCII without space, quote and backslash, at most %d characters (RFC 6749 §3.3)", r.Verb, r.Path, word, scope.MaxWord)
-			}
-		}
+	if err := ValidateRequirement(r.Requirement); err != nil {
+		return fmt.Errorf("%s %s: %w", r.Verb, r.Path, err)
 	}
 	if r.Conditions != nil {
 		if r.Verb != Allow {

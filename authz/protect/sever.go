@@ -65,7 +65,7 @@ func (g *Guard) cut(p *passage, why *authz.Error) {
 		return
 	}
 	g.sever(p)
-	g.config.Recorder.Record(context.WithoutCancel(p.request.Context()), authz.Event{
+	g.config.Recorder.Record(context.Background(), authz.Event{
 		Type: authz.EventRequestCut, Outcome: authz.Denied, Reason: why.Code,
 		Client: p.principal.Client, Subject: p.principal.Subject, Grant: p.principal.Grant, Took: time.Since(p.since),
 	})

@@ -172,7 +172,8 @@ func (g *Guard) judgeAgain(p *passage, until time.Time) (refusal *authz.Error) {
 			refusal = authz.ErrServer
 		}
 	}()
-	ctx, cancel := context.WithDeadline(p.request.Context(), until)
+	// Not the request's context: what hangs there is its handlers', who use it now.
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	again := passage{credential: p.credential}
 	if refusal = g.authenticate(ctx, &again); refusal == nil {
