@@ -42,7 +42,7 @@ http://api.localhost:{$PORT} {
 	log
 	oauth2_protect {
 		issuer {$FOREIGN} {
-			audience api
+			audience api {$FOREIGN}
 		}
 		allow /admin/* admin
 		allow /* user

@@ -108,6 +108,55 @@ func TestForeignIssuerGoesDown(t *testing.T) {
 	}
 }
 
+// Ensure that two gateways can be one's clients and the other's service: signed
+// tokens are accepted by their keys, and where the other one is asked, what it
+// revokes is refused here within the time that its answers may be used.
+func TestTokensOfAnotherGateway(t *testing.T) {
+	other := start(t, `{
+	import {$HARNESS}
+	oauth2 {
+		issuer http://localhost:{$PORT}
+		scope user
+		client shop {
+			secret `+shopSecret+`
+			grant_types client_credentials
+			scopes user
+		}
+		client gate {
+			secret `+gateSecret+`
+			introspect http://localhost:{$PORT}
+		}
+		access_token {
+			format jwt
+		}
+	}
+}
+
+http://localhost:{$PORT} {
+	oauth2_server
+}
+`)
+	issuer, u := "http://localhost:"+other.port, newUpstream(t)
+	g := start(t, abroad, u.env(), "FOREIGN="+issuer, "INTROSPECT=/oauth/introspect", "GATE_SECRET="+gateSecret)
+	raw := g.canary(other.shopToken("user"))
+	for _, site := range []string{"api.localhost", "asked.localhost"} {
+		if status := g.call(site, "/x", raw); status != http.StatusOK {
+			t.Fatalf("%s: %d", site, status)
+		}
+		if got := u.last(); got.Header.Get("X-Auth-Issuer") != issuer || got.Header.Get("X-Auth-Client") != "shop" || len(got.lines("X-Auth-Subject")) != 0 {
+			t.Errorf("%s: %v", site, got.Header)
+		}
+	}
+	if status := g.call("home.localhost", "/x", raw); status != http.StatusUnauthorized {
+		t.Errorf("at a site that does not accept its issuer: %d", status)
+	}
+	other.revoke(raw)
+	eventually(t, "the revocation is noticed", func() bool { return g.call("asked.localhost", "/x", raw) == http.StatusUnauthorized })
+	if status := g.call("api.localhost", "/x", raw); status != http.StatusOK {
+		t.Errorf("where nobody is asked, a token is good until it expires: %d", status)
+	}
+}
+
 // Ensure that a token which its issuer is asked about passes while the answer
 // may be used, and is refused once the issuer says so or cannot be asked.
 func TestIssuerIsAskedAboutTokens(t *testing.T) {
