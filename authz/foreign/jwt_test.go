@@ -205,7 +205,7 @@ func TestVerifiedOnce(t *testing.T) {
 	}
 
 	w.ec, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // what is published under the same kid
-	w.pass(11 * time.Minute)
+	w.pass(10*time.Minute + 30*time.Second)
 	passes(t, s, raw, "while the keys are renewed")
 	for range 100 {
 		if w.memory.recall(s.digest(raw)) == nil {

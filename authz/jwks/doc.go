@@ -5,7 +5,7 @@
 // servers, and of clients that sign assertions.
 //
 // A set is fetched when its first token comes, never before, and renewed in the
-// background while tokens come. A token that names an unknown key may be the
+// background while tokens come; after a longer rest the next token waits. A token that names an unknown key may be the
 // first after a rotation, or made up by anybody; so it starts a fetch, but no
 // more than one a minute for each source. What was fetched is good until it is
 // [MaxAge] old, whatever happens to the place it came from. Many tokens that

@@ -21,9 +21,11 @@ import (
 const (
 	// MaxAge is how long the last good set is used while no newer one can be had.
 	MaxAge = 24 * time.Hour
-	// renewAfter is the age at which a set is fetched anew in the background. A
-	// key that its owner withdraws is good for as long.
+	// renewAfter is the age at which a set is fetched anew in the background, and
+	// waitAfter the one at which tokens wait for that, because none came in
+	// between. A key that its owner withdraws is good for as long.
 	renewAfter = 10 * time.Minute
+	waitAfter  = renewAfter + time.Minute
 	// coolDown is the time between two fetches, whatever tokens ask for.
 	coolDown = time.Minute
 	// firstRetry is the time between the first two fetches where there is no set
@@ -62,12 +64,16 @@ type held struct {
 // The version returned says by which ones: see [Keys.Current]. The errors are
 // [jose.ErrUnknownKey], [jose.ErrSignature] and [ErrUnavailable].
 func (k *Keys) Verify(ctx context.Context, t *jose.Token) (version uint64, err error) {
-	h := k.fresh()
+	h, wait := k.fresh()
+	if wait {
+		_ = k.renew(ctx) // where that fails, the last good ones serve
+		h, _ = k.fresh()
+	}
 	if h == nil || !h.set.Has(t) {
 		if err := k.renew(ctx); err != nil {
 			return 0, err
 		}
-		if h = k.fresh(); h == nil {
+		if h, _ = k.fresh(); h == nil {
 			return 0, fmt.Errorf("%w: the last ones are too old", ErrUnavailable)
 		}
 	}
@@ -77,28 +83,31 @@ func (k *Keys) Verify(ctx context.Context, t *jose.Token) (version uint64, err e
 // Current reports whether the keys are still those of a version, so that a
 // signature need not be verified again. It does not wait.
 func (k *Keys) Current(version uint64) bool {
-	h := k.fresh()
-	return h != nil && h.version == version
+	h, wait := k.fresh()
+	return h != nil && !wait && h.version == version
 }
 
 // fresh returns the set, unless it is too old, and has an old one renewed in
-// the background.
-func (k *Keys) fresh() *held {
-	h, now := k.held.Load(), k.cache.now()
+// the background. wait says that the renewal should be waited for: the set is old
+// although it could be had.
+func (k *Keys) fresh() (h *held, wait bool) {
+	now := k.cache.now()
+	h = k.held.Load()
 	k.use(now)
 	if h == nil {
-		return nil
+		return nil, false
 	}
 	age := now.Sub(h.fetched)
 	if age >= renewAfter {
 		k.mu.Lock()
 		k.begin()
+		wait = age >= waitAfter && k.failed == nil
 		k.mu.Unlock()
 	}
 	if age >= MaxAge {
-		return nil
+		return nil, false
 	}
-	return h
+	return h, wait
 }
 
 // use notes that the keys are asked for. It seldom writes, because many do that

@@ -103,6 +103,41 @@ func TestRotationMidFlight(t *testing.T) {
 	}
 }
 
+// Ensure that keys which nobody asked for in a while are renewed before they are
+// used again, and used all the same when that fails.
+func TestIdleKeysAreRenewedFirst(t *testing.T) {
+	w := newWorld(t)
+	old := w.publish("old")
+	keys := w.cache.Of(w.source())
+	token := w.token(old, "old")
+	version, err := keys.Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.instead(page(http.StatusBadGateway, ""))
+	w.pass(waitAfter)
+	if keys.Current(version) {
+		t.Error("idle keys count as the present ones")
+	}
+	for range 3 {
+		if _, err := keys.Verify(t.Context(), token); err != nil {
+			t.Errorf("when they cannot be renewed: %v", err)
+		}
+	}
+	w.fetched(2, "after a failure")
+	w.instead(nil)
+	w.publish("new", "old")
+	w.pass(coolDown)
+	keys.Current(version)
+	keys.settled()
+	w.pass(waitAfter)
+	w.publish("newer", "new")
+	if _, err := keys.Verify(t.Context(), token); !errors.Is(err, jose.ErrUnknownKey) {
+		t.Errorf("a key that was withdrawn meanwhile: %v", err)
+	}
+	w.fetched(4, "after all")
+}
+
 // Ensure that whatever an issuer answers instead of its keys, the last good
 // ones are used until they are too old, and no longer; and that it comes back
 // by itself (rows J13 and FD11).
