@@ -118,6 +118,7 @@ test_all() {
 	need_go
 	need git git
 	need gcc gcc libc6-dev # for the race detector
+	need curl curl # the tours of the READMEs
 	need systemd-analyze systemd
 	need_unpacked prometheus prometheus
 

@@ -4,7 +4,9 @@
 package systemtest
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // prometheusDir is the example that Prometheus watches.
@@ -147,14 +150,19 @@ func dashboardQueries(t *testing.T) []string {
 	return queries
 }
 
-// use makes every kind of request once.
-func (g *gateway) use() {
+// use makes every kind of request once, one of them with a token that partner is
+// said to have signed.
+func (g *gateway) use(partner string) {
 	g.t.Helper()
 	const secret = "quickstart-secret-do-not-use-elsewhere"
 	token := g.token("shop", secret, "scope", "orders:read")
 	g.call("localhost", "/orders/1", token)
 	g.call("localhost", "/orders/1", "")
 	g.call("localhost", "/internal/1", token)
+	claims := fmt.Sprintf(`{"iss":%q,"aud":"http://localhost:8080","sub":"eve","client_id":"eve","jti":"1","iat":1,"exp":%d}`,
+		partner, time.Now().Add(time.Hour).Unix())
+	encode := base64.RawURLEncoding.EncodeToString
+	g.call("localhost", "/orders/1", encode([]byte(`{"alg":"ES256","typ":"at+jwt","kid":"partner-1"}`))+"."+encode([]byte(claims))+"."+encode(make([]byte, 64)))
 	g.post("/oauth/introspect", "shop", secret, url.Values{"token": {token}})
 	g.post("/oauth/revoke", "shop", secret, url.Values{"token": {token}})
 	g.call("localhost", "/orders/1", token)
@@ -178,7 +186,7 @@ func TestPrometheusSeesTheGateway(t *testing.T) {
 		}
 	}()
 	eventually(t, "every panel has data", func() bool {
-		g.use()
+		g.use(ports.Replace("http://localhost:8082"))
 		var left []string
 		for _, query := range missing {
 			if !p.hasData(query) {
