@@ -15,6 +15,10 @@ import (
 	"time"
 )
 
+// issueSlices is how many slices a pair has of each side. They are longer than those
+// of the route, for commits come in groups.
+const issueSlices = 2
+
 const (
 	tokenPath = "/oauth/token"
 	tokenForm = "grant_type=client_credentials&scope=" + scopeHeld
@@ -89,7 +93,7 @@ func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g 
 		key  string
 		base side
 	}{{"issue", apply}, {"raw", raw}, {"batch", batch}} {
-		all, err := b.compare(ctx, one.base, []side{own}, plan{b.opts.issuePairs, b.opts.issueFor, diskForeignLimit})
+		all, err := b.compare(ctx, one.base, []side{own}, plan{b.opts.issuePairs, issueSlices, b.opts.issueFor, diskForeignLimit})
 		if err != nil {
 			return err
 		}

@@ -15,8 +15,8 @@ import (
 // options is what the flags say.
 type options struct {
 	pairs      int
-	duration   time.Duration // of a sample at the route
-	issueFor   time.Duration // of a sample of issuance
+	duration   time.Duration // of a slice at the route
+	issueFor   time.Duration // of a slice of issuance
 	issuePairs int
 	conns      int
 	live       int // tokens that cache hits go round
@@ -32,7 +32,7 @@ type options struct {
 
 // quickly is what -quick means for the other flags, where they are not given.
 var quickly = map[string]string{
-	"pairs": "5", "dur": "100ms", "issue-pairs": "1", "issue-dur": "150ms", "live": "20000", "fresh": "15000", "scale": "100000",
+	"pairs": "2", "issue-pairs": "1", "issue-dur": "150ms", "live": "20000", "fresh": "30000", "scale": "100000",
 }
 
 // parse reads the flags and checks them.
@@ -45,17 +45,17 @@ func parse(args []string) (options, error) {
 		leastGates  string
 		mostGates   string
 		flags       = flag.NewFlagSet("bench", flag.ContinueOnError)
-		explanation = "of a sample of "
+		explanation = "of a slice of "
 	)
 	flags.SetOutput(os.Stderr)
 	flags.BoolVar(&quick, "quick", false, "see that everything works, within a minute; the numbers mean little")
-	flags.IntVar(&o.pairs, "pairs", 20, "base–side–base pairs for each ratio")
-	flags.DurationVar(&o.duration, "dur", 200*time.Millisecond, "length "+explanation+"the protected route")
+	flags.IntVar(&o.pairs, "pairs", 12, "pairs of side and base for each ratio")
+	flags.DurationVar(&o.duration, "dur", 50*time.Millisecond, "length "+explanation+"the protected route")
 	flags.IntVar(&o.issuePairs, "issue-pairs", 5, "pairs for each ratio of issuance")
 	flags.DurationVar(&o.issueFor, "issue-dur", 300*time.Millisecond, "length "+explanation+"issuance")
 	flags.IntVar(&o.conns, "conns", 32, "keep-alive connections at the protected route")
 	flags.IntVar(&o.live, "live", 100_000, "live tokens that the cache-hit requests go round")
-	flags.IntVar(&o.fresh, "fresh", 120_000, "live tokens for first-seen requests, each used once")
+	flags.IntVar(&o.fresh, "fresh", 200_000, "live tokens for first-seen requests, each used once")
 	flags.IntVar(&o.scale, "scale", 1_000_000, "live tokens of the large store")
 	flags.DurationVar(&o.slow, "slow-fsync", 2*time.Millisecond, "issuance once more, with each commit this much longer; 0 leaves it out")
 	flags.StringVar(&parts, "parts", strings.Join(allParts, ","), "what to measure")
@@ -92,7 +92,7 @@ func parse(args []string) (options, error) {
 	}
 	for name, d := range map[string]time.Duration{"dur": o.duration, "issue-dur": o.issueFor} {
 		if d < 50*time.Millisecond {
-			return o, fmt.Errorf("-%s must be at least 50ms: shorter samples mean nothing", name)
+			return o, fmt.Errorf("-%s must be at least 50ms: shorter slices mean nothing", name)
 		}
 	}
 	o.gates = promised()

@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// pair is a side with the base right before and right after it.
+// pair is a side and its base, measured at the same time: in slices that take turns.
 type pair struct {
-	before, own, after sample
-	foreign            float64 // cores that others took meanwhile
+	own, base sample
+	foreign   float64 // cores that others took meanwhile
 }
 
 // plan says how sides are compared.
 type plan struct {
 	pairs    int
-	duration time.Duration // of each sample
+	slices   int           // of each side in a pair
+	duration time.Duration // of a slice
 	foreign  float64       // cores that others may take during a pair
 }
 
@@ -29,10 +30,10 @@ type comparison struct {
 	pairs []pair
 }
 
-// compare measures every side against its base, base–side–base, as planned. A
-// ratio is taken within its pair only, against the mean of the two bases around
-// it, and samples are short: a machine's own speed drifts from one second to
-// the next.
+// compare measures every side against its base, as planned. A ratio is taken within
+// its pair only. A machine's own speed drifts from one second to the next, so the
+// two of a pair take turns in short slices; and the server collects its garbage
+// once in a second or so, which no slice shows as it is, so a pair is many of them.
 func (b *bench) compare(ctx context.Context, base side, sides []side, p plan) ([]*comparison, error) {
 	all := make([]*comparison, len(sides))
 	for i, s := range sides {
@@ -55,7 +56,7 @@ func (b *bench) compare(ctx context.Context, base side, sides []side, p plan) ([
 func (b *bench) quietPair(ctx context.Context, base, own side, p plan) (pair, error) {
 	var best pair
 	for attempt := range attempts {
-		one, err := measurePair(ctx, base, own, p.duration)
+		one, err := measurePair(ctx, base, own, p)
 		if err != nil {
 			return pair{}, err
 		}
@@ -69,38 +70,42 @@ func (b *bench) quietPair(ctx context.Context, base, own side, p plan) (pair, er
 	return best, nil
 }
 
-// measurePair measures base, side and base.
-func measurePair(ctx context.Context, base, own side, duration time.Duration) (pair, error) {
-	var p pair
+// measurePair measures a side and its base in turns, each as often the first as the
+// second of two slices.
+func measurePair(ctx context.Context, base, own side, p plan) (pair, error) {
+	var one pair
 	pids := []int{os.Getpid(), base.pid}
 	if own.pid != base.pid {
 		pids = append(pids, own.pid)
 	}
 	from, err := readOthers(pids)
 	if err != nil {
-		return p, err
+		return one, err
 	}
-	for _, step := range []struct {
-		side side
-		to   *sample
-	}{{base, &p.before}, {own, &p.own}, {base, &p.after}} {
-		if *step.to, err = step.side.sample(ctx, duration); err != nil {
-			return p, err
+	for i := range 2 * p.slices {
+		from, to := base, &one.base
+		if i%4 == 1 || i%4 == 2 {
+			from, to = own, &one.own
 		}
+		slice, err := from.sample(ctx, p.duration)
+		if err != nil {
+			return one, err
+		}
+		to.add(slice)
 	}
 	to, err := readOthers(pids)
-	p.foreign = to.since(from)
-	return p, err
+	one.foreign = to.since(from)
+	return one, err
 }
 
 // rates are side ÷ base in requests per second, one for each pair.
 func (c *comparison) rates() spread {
-	return over(c.pairs, func(p pair) float64 { return p.own.rate / ((p.before.rate + p.after.rate) / 2) })
+	return over(c.pairs, func(p pair) float64 { return p.own.rate() / p.base.rate() })
 }
 
 // cpus are side ÷ base in processor time per request, one for each pair.
 func (c *comparison) cpus() spread {
-	return over(c.pairs, func(p pair) float64 { return p.own.cpu.Seconds() / ((p.before.cpu + p.after.cpu).Seconds() / 2) })
+	return over(c.pairs, func(p pair) float64 { return p.own.cpuEach() / p.base.cpuEach() })
 }
 
 // own and base are all samples of the side and of its base.
@@ -113,7 +118,7 @@ func (c *comparison) own() (list []sample) {
 
 func (c *comparison) base() (list []sample) {
 	for _, p := range c.pairs {
-		list = append(list, p.before, p.after)
+		list = append(list, p.base)
 	}
 	return list
 }
@@ -125,7 +130,7 @@ func (c *comparison) mark() string {
 		if p.foreign > c.plan.foreign {
 			disturbed = "disturbed"
 		}
-		if max(p.before.loadCore, p.own.loadCore, p.after.loadCore) > loadLimit {
+		if max(p.base.loadCore(), p.own.loadCore()) > loadLimit {
 			full = " load core full"
 		}
 	}
@@ -134,12 +139,12 @@ func (c *comparison) mark() string {
 
 // rateOf is the spread of requests per second.
 func rateOf(samples []sample) spread {
-	return over(samples, func(s sample) float64 { return s.rate })
+	return over(samples, func(s sample) float64 { return s.rate() })
 }
 
 // cpuOf is the spread of processor time per request, in microseconds.
 func cpuOf(samples []sample) spread {
-	return over(samples, func(s sample) float64 { return float64(s.cpu) / 1e3 })
+	return over(samples, func(s sample) float64 { return s.cpuEach() })
 }
 
 // p99Of is the 99th percentile of all latencies of all samples, in

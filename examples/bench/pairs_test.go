@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Ensure that each side is measured between two samples of the base, and that
-// its ratio is taken against their mean.
-func TestPairsBracketEachSide(t *testing.T) {
+// Ensure that a side and its base take turns, each as often the first, and that the
+// ratio is that of all that both did.
+func TestSidesTakeTurns(t *testing.T) {
 	var order []string
 	fake := func(name string, requests ...int) side {
 		return side{name: name, pid: os.Getpid(), run: func(context.Context, time.Duration) (latencies, time.Duration, error) {
@@ -24,11 +24,11 @@ func TestPairsBracketEachSide(t *testing.T) {
 		}}
 	}
 	b := &bench{} // the time for repetitions is over
-	all, err := b.compare(t.Context(), fake("base", 100, 300), []side{fake("a", 100), fake("b", 400)}, plan{2, time.Second, foreignLimit})
+	all, err := b.compare(t.Context(), fake("base", 100, 300), []side{fake("a", 100), fake("b", 400)}, plan{2, 2, time.Second, foreignLimit})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"base", "a", "base", "base", "b", "base"}
+	want := []string{"base", "a", "a", "base", "base", "b", "b", "base"}
 	if want = slices.Repeat(want, 2); !slices.Equal(order, want) {
 		t.Errorf("measured %v", order)
 	}

@@ -15,6 +15,10 @@ const routeTitle = "Protected route (÷ reverse_proxy with the same requests)"
 // allocationsFor is for how long allocations are counted.
 const allocationsFor = 500 * time.Millisecond
 
+// routeSlices is how many slices a pair has of each side: so many that the server
+// collects its garbage in both.
+const routeSlices = 16
+
 // routeNames are the sides of the route by the keys of their figures. The noise
 // row compares the base with itself: what differs from 1.00 there, differs by
 // chance everywhere.
@@ -83,7 +87,7 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 		defer s.leave()
 		sides = append(sides, s)
 	}
-	all, err := b.compare(ctx, base, sides, plan{b.opts.pairs, b.opts.duration, foreignLimit})
+	all, err := b.compare(ctx, base, sides, plan{b.opts.pairs, routeSlices, b.opts.duration, foreignLimit})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, g.lastWords())
 	}

@@ -50,12 +50,12 @@ func newSide(ctx context.Context, name string, pid int, l load, conns int) (side
 	return side{name: name, pid: pid, run: c.run, leave: c.leave, tokens: l.tokens}, nil
 }
 
-// sample is one run of a side.
+// sample is what one or more runs of a side have shown together.
 type sample struct {
-	rate      float64       // answers per second
-	cpu       time.Duration // the server's processor time per answer
-	loadCore  float64       // cores that load generator and upstream took
-	latencies latencies
+	span      time.Duration // that it took
+	server    time.Duration // processor time of the server
+	load      time.Duration // that of load generator and upstream
+	latencies latencies     // one for each answer
 }
 
 // sample runs a side once.
@@ -72,14 +72,27 @@ func (s side) sample(ctx context.Context, duration time.Duration) (sample, error
 	if err != nil {
 		return sample{}, err
 	}
-	span, answers := took.Seconds(), float64(max(1, len(all)))
-	return sample{
-		rate:      float64(len(all)) / span,
-		cpu:       time.Duration(float64(to.server-from.server) / answers),
-		loadCore:  (to.load - from.load).Seconds() / span,
-		latencies: all,
-	}, nil
+	return sample{took, to.server - from.server, to.load - from.load, all}, nil
 }
+
+// add puts another sample to s.
+func (s *sample) add(other sample) {
+	s.span += other.span
+	s.server += other.server
+	s.load += other.load
+	s.latencies = append(s.latencies, other.latencies...)
+}
+
+// rate is the answers per second.
+func (s sample) rate() float64 { return float64(len(s.latencies)) / s.span.Seconds() }
+
+// cpuEach is the server's processor time per answer, in microseconds.
+func (s sample) cpuEach() float64 {
+	return float64(s.server.Nanoseconds()) / 1e3 / float64(max(1, len(s.latencies)))
+}
+
+// loadCore is how many cores load generator and upstream took.
+func (s sample) loadCore() float64 { return s.load.Seconds() / s.span.Seconds() }
 
 // mayRepeat says whether a disturbed pair may be taken again: not when the time
 // for repetitions is used up, nor when that would use tokens up that later

@@ -128,7 +128,7 @@ func (b *bench) lookUp(ctx context.Context, title string, g *gateway, tokens []s
 		return err
 	}
 	defer random.leave()
-	all, err := b.compare(ctx, base, []side{random}, plan{b.opts.issuePairs, b.opts.issueFor, foreignLimit})
+	all, err := b.compare(ctx, base, []side{random}, plan{b.opts.issuePairs, issueSlices, b.opts.issueFor, foreignLimit})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, g.lastWords())
 	}
