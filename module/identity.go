@@ -32,10 +32,13 @@ type identity struct {
 // identify makes p, who may be nil, the identity of the request of ctx. Every
 // request that passes comes here, and few ask: so nothing is put into words yet.
 func identify(ctx context.Context, p *authz.Principal) {
-	id, again := caddyhttp.GetVar(ctx, identityVar).(*identity)
+	vars, _ := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
+	id, again := vars[identityVar].(*identity)
 	if !again {
 		id = new(identity)
-		caddyhttp.SetVar(ctx, identityVar, id)
+		if vars != nil {
+			vars[identityVar] = id
+		}
 		addToLog(ctx, id)
 	}
 	id.principal = p

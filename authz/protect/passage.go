@@ -17,19 +17,19 @@ type passage struct {
 
 	// found says what the request carried; credential is set when that was
 	// present, and still unchecked unless checked is true.
-	found      presence
-	source     source
-	credential authz.Credential
+	found  presence
+	source source
 	// checked: principal is who the credential stands for.
-	checked   bool
-	principal authz.Principal
+	checked bool
 	// vouched: the request passes as the principal.
-	vouched bool
+	vouched    bool
+	credential authz.Credential
+	principal  authz.Principal
 	// dress is what the guard put on the request, or nil.
 	dress *dress
 	// space holds the values of the usual number of headers, so that they
 	// cost no allocation of their own.
-	space [6]string
+	space [5]string
 	// stay is for the watch, once the request has passed.
 	stay
 }
