@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,4 +144,40 @@ func TestOutOfFileDescriptors(t *testing.T) {
 	load.until(20)
 	load.stop()
 	load.judge()
+}
+
+// Ensure that a disk which confirms nothing any more stops all that writes, with
+// 503, and nothing that reads; and that all is well once it does again. Only in the
+// long form, because it takes strace and the right to trace: go test
+// ./module/systemtest -run SickDisk -long. Rows FK06 and FK07.
+func TestSickDisk(t *testing.T) {
+	for range rounds(0, 2) {
+		g, _ := startGuarded(t)
+		known := g.shopToken("user")
+		g.call("open.localhost", "/", known)
+		load := g.startLoad(4)
+		load.until(40)
+		strace := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-p", strconv.Itoa(g.cmd.Process.Pid),
+			"-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO")
+		if err := strace.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before := load.count(trouble)
+		eventually(t, "what writes is refused", func() bool { return load.count(trouble) > before+20 })
+		for range 100 {
+			if got := g.call("open.localhost", "/", known); got != http.StatusOK {
+				t.Errorf("a known token, while the disk is sick: %d", got)
+			}
+		}
+		if err := strace.Process.Signal(syscall.SIGTERM); err != nil { // which lets go first
+			t.Error(err)
+		}
+		_ = strace.Wait() // says that it was told to end
+		eventually(t, "tokens are issued again", func() bool { return load.issue() != nil })
+		load.until(20)
+		load.stop()
+		load.judge()
+		g.stop()
+		g.offline(0, "store", "check")
+	}
 }
