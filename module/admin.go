@@ -15,8 +15,8 @@ package module
 //  3. A body is one JSON object of at most 64 KiB. Unknown fields and anything
 //     after the object are refused: a misspelt setting is not silently left out.
 //  4. Answers are JSON (but a backup, which is a file), and say Cache-Control:
-//     no-store. Errors are Caddy's
-//     {"error": …} with a sentence that says what to do.
+//     no-store. Errors are Caddy's {"error": …} with a sentence that says what
+//     to do.
 //  5. A secret or token is shown once, by the request that makes it, and only
 //     where the admin endpoint is on this machine: a loopback address or a unix
 //     socket. It is plain HTTP everywhere else. So it is with backups.

@@ -90,7 +90,7 @@ func backUp(c *console) error {
 		return err
 	}
 	made.File = file
-	if err := name(draft.Name(), file, force); err != nil {
+	if err := publish(draft.Name(), file, force); err != nil {
 		return refuse("%s", err)
 	}
 	c.note("Backed up. The sealing key (%s) is not in it: keep a copy of that elsewhere.", words(made.SealKeys))
@@ -100,8 +100,8 @@ func backUp(c *console) error {
 	})
 }
 
-// name gives a finished file its name, durably.
-func name(draft, file string, force bool) error {
+// publish gives a finished file its name, durably.
+func publish(draft, file string, force bool) error {
 	if force {
 		if err := os.Rename(draft, file); err != nil {
 			return err

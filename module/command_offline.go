@@ -196,12 +196,18 @@ func (c *console) examine(file string, keys []tokenstore.SealKey) (storeView, er
 // show takes over what a check found.
 func (v *storeView) show(found tokenstore.Checked) {
 	v.Store, v.Created, v.Clock = hexID(found.ID), found.Created, moment(found.Clock)
-	v.SealKeys, v.Records = []string{}, map[string]int64{}
+	v.SealKeys, v.Records = []string{}, byKind(found.Records)
 	for _, id := range found.SealKeys {
 		v.SealKeys = append(v.SealKeys, id.String())
 	}
-	for kind, n := range found.Records {
-		v.Records[kind.String()] += n
-	}
 	v.Authentic, v.Faults, v.Findings = found.Authentic, found.Faults, found.Findings
+}
+
+// byKind names the kinds of records.
+func byKind(records map[tokenstore.Kind]int64) map[string]int64 {
+	named := map[string]int64{}
+	for kind, n := range records {
+		named[kind.String()] += n
+	}
+	return named
 }

@@ -44,7 +44,11 @@ the backup was made.`,
 
 // restoreMade is what a restore came to.
 type restoreMade struct {
-	storeView
+	File   string `json:"file"`
+	Backup string `json:"backup"`
+	Store  string `json:"store"` // its id
+	// Records are the backup's records by kind.
+	Records map[string]int64 `json:"records"`
 	// Kept is where the replaced file is; absent where there was none.
 	Kept       string `json:"kept,omitempty"`
 	TokensKept bool   `json:"tokens_kept"`
@@ -78,9 +82,10 @@ func restore(c *console) error {
 	if err != nil {
 		return offlineError(err)
 	}
-	made := restoreMade{Kept: done.Kept, TokensKept: set("keep-tokens")}
-	made.File = store.file
-	made.show(done.Backup)
+	made := restoreMade{
+		File: store.file, Backup: c.args[0], Store: hexID(done.Backup.ID), Records: byKind(done.Backup.Records),
+		Kept: done.Kept, TokensKept: set("keep-tokens"),
+	}
 	if made.TokensKept {
 		c.note("Restored with its tokens. What was revoked after the backup was made is valid again: revoke it anew.")
 	} else {

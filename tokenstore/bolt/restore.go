@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -56,52 +55,30 @@ func Restore(ctx context.Context, backup, path string, opts RestoreOptions) (don
 		return done, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	if isAt(source.file, path) && exists(path) {
+	if exists(path) && isAt(source.file, path) {
 		return done, fmt.Errorf("%s is the store itself, not a backup of it", backup)
 	}
-	total := source.Stats().Keys
-	done.Backup, err = tokenstore.Check(ctx, source, opts.SealKeys, func(n int64) {
-		if opts.Progress != nil {
-			opts.Progress(n, total)
-		}
-	})
-	switch {
-	case err != nil:
+	if done.Backup, err = checkBackup(ctx, source, opts); err != nil {
 		return done, fmt.Errorf("%s: %w", backup, err)
-	case done.Backup.Faults > 0:
-		return done, fmt.Errorf("%s: %w: %d faults, first: %s", backup, tokenstore.ErrDamaged, done.Backup.Faults, done.Backup.Findings[0])
 	}
-
 	present, err := hold(ctx, path, Options{})
 	if err != nil {
 		return done, err
 	}
-	engine := Options{startAt: source.Revision() + revisionGap}
+	goesOn := Options{startAt: source.Revision() + revisionGap}
 	if present != nil {
 		defer func() { err = errors.Join(err, present.Close()) }()
-		about, err := tokenstore.Describe(ctx, present, opts.SealKeys)
-		if err == nil && about.ID != done.Backup.ID && !opts.Other {
-			return done, fmt.Errorf("%s: %w: its id is %x, that of %s is %x", backup, ErrOtherStore, done.Backup.ID, path, about.ID)
+		if err := opts.succeed(ctx, present, done.Backup); err != nil {
+			return done, err
 		}
-		engine.startAt = max(engine.startAt, present.Revision()+revisionGap)
-		if !opts.ResetClock {
-			opts.Seen = about.Clock
-		}
+		goesOn.startAt = max(goesOn.startAt, present.Revision()+revisionGap)
 	}
-
 	made, err := draft(path)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, tidy(made)) }()
-	if err := copyFile(ctx, source.file, made); err != nil {
-		return done, err
-	}
-	store, err := Open(ctx, made, engine)
-	if err != nil {
-		return done, err
-	}
-	if err := tokenstore.Restore(ctx, store, opts.RestoreOptions); err != nil {
+	if err := makeStore(ctx, source.file, made, goesOn, opts.RestoreOptions); err != nil {
 		return done, err
 	}
 	if exists(path) {
@@ -110,17 +87,56 @@ func Restore(ctx context.Context, backup, path string, opts RestoreOptions) (don
 	return done, replace(ctx, made, path, done.Kept)
 }
 
+// checkBackup reads a backup to its last record.
+func checkBackup(ctx context.Context, source *Store, opts RestoreOptions) (tokenstore.Checked, error) {
+	total := source.Stats().Keys
+	found, err := tokenstore.Check(ctx, source, opts.SealKeys, func(n int64) {
+		if opts.Progress != nil {
+			opts.Progress(n, total)
+		}
+	})
+	if err == nil && found.Faults > 0 {
+		err = fmt.Errorf("%w: %d faults, first: %s", tokenstore.ErrDamaged, found.Faults, found.Findings[0])
+	}
+	return found, err
+}
+
+// succeed decides whether a backup may take the place of the present store, and
+// notes the time from which it has to go on.
+func (o *RestoreOptions) succeed(ctx context.Context, present *Store, backup tokenstore.Checked) error {
+	about, err := tokenstore.Describe(ctx, present, o.SealKeys)
+	if err == nil && about.ID != backup.ID && !o.Other {
+		return fmt.Errorf("%w: its id is %x, that of %s is %x", ErrOtherStore, backup.ID, present.file.Name(), about.ID)
+	}
+	if !o.ResetClock {
+		o.Seen = about.Clock
+	}
+	return nil
+}
+
+// makeStore makes a store of a copy of the backup.
+func makeStore(ctx context.Context, backup *os.File, path string, goesOn Options, opts tokenstore.RestoreOptions) error {
+	if err := copyFile(ctx, backup, path); err != nil {
+		return err
+	}
+	store, err := Open(ctx, path, goesOn)
+	if err != nil {
+		return err
+	}
+	return tokenstore.Restore(ctx, store, opts)
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// tidy removes a draft, if it still has that name, and what its opening may have
+// tidy removes a draft, if it still has that name, and what its migration may have
 // put beside it.
 func tidy(made string) error {
-	left, err := filepath.Glob(made + "*")
-	for _, path := range left {
-		err = errors.Join(err, removed(path))
+	err := removed(made)
+	for from := uint32(1); from < layouts.present; from++ {
+		err = errors.Join(err, removed(backupBefore(made, from)))
 	}
 	return err
 }
