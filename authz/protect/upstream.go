@@ -45,7 +45,8 @@ type Upstream struct {
 	// "claim.NAME". At most [MaxHeaders] altogether.
 	Headers map[string]Fact `json:"headers,omitempty"`
 	// Static maps header names to texts that go with every proved caller, such as
-	// the gateway's own key at the service. Placeholders are the caller's to resolve.
+	// the gateway's own key at the service. Placeholders such as {file.…} are
+	// resolved once, at load. What forwards requests may log these headers.
 	Static map[string]string `json:"static,omitempty"`
 	// Basic is the gateway's own account at the service, in the Authorization
 	// header of every proved caller. Default: none.
