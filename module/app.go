@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
@@ -104,6 +105,9 @@ type App struct {
 	guards    []*Protect
 	resources map[string]bool
 	served    map[string]bool
+
+	// keeping are the servers that note the connection of each request.
+	keeping []*caddyhttp.Server
 
 	// What Start has taken, and Cleanup lets go of. identity is empty when there
 	// is nothing to let go of.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -15,24 +16,21 @@ import (
 // connectionKey is the key of the connection in the contexts of its requests.
 type connectionKey struct{}
 
-// keepConnections has a server note in the context of each request which
-// connection it came on, and returns what reads it there: nil where there is no
-// server, as for handlers in other apps.
-func keepConnections(ctx caddy.Context) func(*http.Request) net.Conn {
+// keepConnections has the server of a guard note in the context of each request
+// which connection it came on, and returns what reads it there: nil where there is
+// no server, as for handlers in other apps.
+func (a *App) keepConnections(ctx caddy.Context) func(*http.Request) net.Conn {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return nil
 	}
-	server.RegisterConnContext(withConnection)
-	return connectionOf
-}
-
-// withConnection is called for each new connection, by each guard of the server.
-func withConnection(ctx context.Context, conn net.Conn) context.Context {
-	if ctx.Value(connectionKey{}) != nil {
-		return ctx
+	if !slices.Contains(a.keeping, server) { // other guards have the same one
+		a.keeping = append(a.keeping, server)
+		server.RegisterConnContext(func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, conn)
+		})
 	}
-	return context.WithValue(ctx, connectionKey{}, conn)
+	return connectionOf
 }
 
 // connectionOf returns the connection that a request came on, or nil.

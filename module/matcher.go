@@ -122,6 +122,11 @@ func (*MatchScope) CELLibrary(ctx caddy.Context) (cel.Library, error) {
 			if err := m.parse(words.([]string)); err != nil {
 				return nil, err
 			}
+			// A parser that only wants to know of the form has no app yet.
+			if app, err := appOf(ctx); err == nil {
+				m.app = app
+				return m, m.Validate()
+			}
 			return m, nil
 		})
 }

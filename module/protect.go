@@ -139,7 +139,7 @@ func (p *Protect) Provision(ctx caddy.Context) error {
 	if err := errors.Join(p.resolveUpstreams(), p.compileRows(ctx), p.resolveIssuers()); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
-	p.connection = keepConnections(ctx)
+	p.connection = app.keepConnections(ctx)
 	app.guards = append(app.guards, p)
 	return nil
 }

@@ -128,7 +128,7 @@ type Guard struct {
 // New checks the configuration and builds the guard. Its errors name the rows
 // and fields that a person has to mend.
 func New(config Config) (*Guard, error) {
-	g := &Guard{config: config}
+	g := &Guard{config: config, watch: watch{made: time.Now()}}
 	c := &g.config
 	if c.Recorder == nil {
 		c.Recorder = authz.Discard
@@ -292,7 +292,7 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 	}
 	var err error
 	if p != nil && p.checked {
-		p.request, p.writer, p.row, p.since = r, w, d.row, d.start
+		p.request, p.row, p.since = r, d.row, d.start.Sub(g.watch.made)
 		err = g.accompany(w, out, p, next)
 	} else {
 		err = next(w, out)

@@ -19,10 +19,11 @@ var errCut = errors.New("what the request came with is no longer valid")
 // accompany sends a request on that has passed with a credential, and follows it.
 func (g *Guard) accompany(w http.ResponseWriter, out *http.Request, p *passage, next func(http.ResponseWriter, *http.Request) error) error {
 	if !g.severable(w, out) {
-		p.Context, p.cancel = context.WithCancelCause(p.Context)
-		defer p.cancel(nil)
-		w = &gate{w, p}
+		inner, cancel := context.WithCancelCause(p.Context)
+		defer cancel(nil)
+		p.Context, w = inner, &gate{w, inner, cancel}
 	}
+	p.writer = w
 	g.enter(p)
 	left := false
 	defer func() {
@@ -57,7 +58,7 @@ func (g *Guard) severable(w http.ResponseWriter, r *http.Request) bool {
 func (g *Guard) cut(p *passage, why *authz.Error) {
 	g.watch.cutting.Lock()
 	defer g.watch.cutting.Unlock()
-	s := p.shard
+	s := &g.watch.shards[p.shard]
 	s.mu.Lock()
 	p.ended = p.present
 	s.mu.Unlock()
@@ -67,15 +68,15 @@ func (g *Guard) cut(p *passage, why *authz.Error) {
 	g.sever(p)
 	g.config.Recorder.Record(context.Background(), authz.Event{
 		Type: authz.EventRequestCut, Outcome: authz.Denied, Reason: why.Code,
-		Client: p.principal.Client, Subject: p.principal.Subject, Grant: p.principal.Grant, Took: time.Since(p.since),
+		Client: p.principal.Client, Subject: p.principal.Subject, Grant: p.principal.Grant, Took: time.Since(g.watch.made) - p.since,
 	})
 }
 
 // sever ends what carries the request, whatever its handler is doing: nothing
 // more is read from the client or written to it.
 func (g *Guard) sever(p *passage) {
-	if p.cancel != nil {
-		p.cancel(errCut)
+	if gate, ok := p.writer.(*gate); ok {
+		gate.shut(errCut)
 	}
 	if p.request.ProtoMajor == 1 && g.config.Connection != nil {
 		if conn := g.config.Connection(p.request); conn != nil {
@@ -129,6 +130,7 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 type gate struct {
 	http.ResponseWriter
 	request context.Context
+	shut    context.CancelCauseFunc
 }
 
 // Unwrap gives [http.ResponseController] what the gate does not have itself.

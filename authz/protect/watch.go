@@ -34,6 +34,8 @@ const (
 // passages themselves. There is a timer while there are requests.
 type watch struct {
 	shards [watchShards]shard
+	// made is when the guard was made, which requests tell the time from.
+	made time.Time
 	// due: a round will come.
 	due atomic.Bool
 	// cutting is held while a request is being cut: what is done to it must not
@@ -49,27 +51,27 @@ type shard struct {
 	_              [64 - 24]byte // a cache line of its own
 }
 
-// stay is what a passage knows of itself for the watch.
+// stay is what a passage knows of itself for the watch. Every request carries
+// one, so it is small.
 type stay struct {
-	shard        *shard
-	older, newer *passage
+	shard        uint8
 	present      bool // in the list
 	ended        bool // cut, or about to be
-	since        time.Time
+	older, newer *passage
+	since        time.Duration // watch.made to the request's arrival
 	row          *entry
-	// request and writer are those of the guard. Handlers further in have a copy
-	// of the request, but share its header and its URL.
+	// request is the guard's. Handlers further in have a copy, but share its
+	// header and its URL.
 	request *http.Request
-	writer  http.ResponseWriter
-	// cancel ends the context of a request that cannot be cut from below.
-	cancel context.CancelCauseFunc
+	// writer is what next got: a *gate where the request cannot be cut from below.
+	writer http.ResponseWriter
 }
 
 // enter begins to follow a request.
 func (g *Guard) enter(p *passage) {
 	w := &g.watch
-	s := &w.shards[rand.Uint32()%watchShards]
-	p.shard, p.present = s, true
+	p.shard, p.present = uint8(rand.Uint32()%watchShards), true
+	s := &w.shards[p.shard]
 	s.mu.Lock()
 	if p.older = s.newest; p.older == nil {
 		s.oldest = p
@@ -87,7 +89,7 @@ func (g *Guard) enter(p *passage) {
 // leave ends the following, and reports whether the request was cut. Nothing
 // touches it afterwards.
 func (g *Guard) leave(p *passage) (cut bool) {
-	s := p.shard
+	s := &g.watch.shards[p.shard]
 	s.mu.Lock()
 	if p.older == nil {
 		s.oldest = p.newer
@@ -122,7 +124,7 @@ func (g *Guard) round() {
 	// All of a round share the time of one: a store that hangs must not keep
 	// those at the end of the list open long after they expired.
 	until := began.Add(watchEvery)
-	for _, p := range g.watch.older(began.Add(-watchAfter)) {
+	for _, p := range g.watch.older(began.Sub(g.watch.made) - watchAfter) {
 		if refusal := g.judgeAgain(p, until); refusal != nil {
 			g.cut(p, refusal)
 		}
@@ -134,11 +136,11 @@ func (g *Guard) round() {
 }
 
 // older returns the requests that came before a time and are still under way.
-func (w *watch) older(than time.Time) (under []*passage) {
+func (w *watch) older(than time.Duration) (under []*passage) {
 	for i := range w.shards {
 		s := &w.shards[i]
 		s.mu.Lock()
-		for p := s.oldest; p != nil && p.since.Before(than); p = p.newer {
+		for p := s.oldest; p != nil && p.since < than; p = p.newer {
 			if !p.ended {
 				under = append(under, p)
 			}

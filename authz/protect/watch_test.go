@@ -199,7 +199,7 @@ func TestRequestsExpireTogetherWhileTheStoreHangs(t *testing.T) {
 // Ensure that following a request costs no allocation.
 func TestFollowingDoesNotAllocate(t *testing.T) {
 	g := typicalGuard(t)
-	p := &passage{stay: stay{since: time.Now()}}
+	p := new(passage)
 	g.enter(p) // sets the timer
 	g.leave(p)
 	if n := testing.AllocsPerRun(200, func() { g.enter(p); g.leave(p) }); n != 0 {
@@ -210,7 +210,7 @@ func TestFollowingDoesNotAllocate(t *testing.T) {
 func BenchmarkFollow(b *testing.B) {
 	g := typicalGuard(b)
 	b.RunParallel(func(b *testing.PB) {
-		p := &passage{stay: stay{since: time.Now()}}
+		p := new(passage)
 		for b.Next() {
 			g.enter(p)
 			g.leave(p)
