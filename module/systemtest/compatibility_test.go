@@ -25,6 +25,7 @@ http://compat.localhost:{$PORT} {
 	}
 	oauth2_protect {
 		realm orders
+		challenge hint shop
 		allow /any
 		allow /one read
 		allow /both read write
@@ -109,6 +110,7 @@ func TestProtectionRules(t *testing.T) {
 		{"B17", "compat", "GET", "/one", nobody, 401, `Bearer realm="orders"`},
 		{"B19", "compat", "GET", "/one", madeUp, 401, `error="invalid_token"`},
 		{"B20", "compat", "GET", "/one", madeUp, 401, `realm="orders"`},
+		{"B20", "compat", "GET", "/one", madeUp, 401, `hint="shop"`},
 		{"B21", "compat", "GET", "/one", "user", 403, `error="insufficient_scope"`},
 		{"B21", "compat", "GET", "/one", "user", 403, `scope="read"`},
 		{"B22", "compat", "GET", "/one", madeUp, 401, `{"error":"invalid_token"`},

@@ -128,11 +128,11 @@ func TestManyFirstRequestsWithOneToken(t *testing.T) {
 }
 
 // Ensure that a flood of made-up tokens, each of which has to be looked up,
-// displaces no good one and leaves nothing in memory: with 24,000 of them, with
+// displaces no good one and leaves nothing in memory: with 20,000 of them, with
 // -long a million. Row V07.
 func TestFloodOfMadeUpTokensDisplacesNoGoodOne(t *testing.T) {
 	const senders, batch = 4, 500
-	batches := 12 // for each sender
+	batches := 10 // for each sender
 	if *long {
 		batches = 500
 	}

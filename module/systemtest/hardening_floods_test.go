@@ -142,7 +142,7 @@ func TestHTTP2FloodsHurtNobody(t *testing.T) {
 		chunks int
 		chunk  func(i int) []byte
 	}{
-		{"rapid reset", false, false, 5, many(func(f *http2.Framer, stream uint32) error {
+		{"rapid reset", false, false, 3, many(func(f *http2.Framer, stream uint32) error {
 			return errors.Join(
 				f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: request, EndStream: true, EndHeaders: true}),
 				f.WriteRSTStream(stream, http2.ErrCodeCancel))
@@ -155,7 +155,7 @@ func TestHTTP2FloodsHurtNobody(t *testing.T) {
 				return f.WriteContinuation(1, false, fieldBlock(t, "x-more", strings.Repeat("a", 8000)))
 			})
 		}},
-		{"header bomb", false, false, 20, many(func(f *http2.Framer, stream uint32) error {
+		{"header bomb", false, false, 10, many(func(f *http2.Framer, stream uint32) error {
 			// One field of 4 kB, then 4000 references to it in 4 kB.
 			block := append(append([]byte{}, request...), 0x40, 1, 'x', 0x7f, 0x81, 0x1e)
 			block = append(append(block, bytes.Repeat([]byte("a"), 4000)...), bytes.Repeat([]byte{0x80 | 62}, 4000)...)
@@ -165,7 +165,7 @@ func TestHTTP2FloodsHurtNobody(t *testing.T) {
 			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndStream: true, EndHeaders: true})
 		})},
 		{"pings", true, true, 2000, always(pings)},
-		{"settings", true, false, 100, always(settings)},
+		{"settings", true, false, 50, always(settings)},
 		{"answers that nobody takes", true, false, 1, func(int) []byte {
 			return frames(t, func(f *http2.Framer) error {
 				err := f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
