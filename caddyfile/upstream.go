@@ -11,18 +11,25 @@ import (
 
 // upstream reads
 //
-//	upstream [<preset>] [{
+//	upstream [<preset> | token jwt [header <name>]] [{
 //		preset <preset>
 //		header <name> <fact>
 //		header <name> static <text>
 //		basic <user_name> <password>
+//		token jwt [header <name>] [{
+//			audience <identifier>…
+//		}]
 //		keep_credential
 //	}]
 func upstream(to **protect.Upstream) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		start, u := *d, new(protect.Upstream)
 		if d.NextArg() {
-			u.Preset = d.Val()
+			if d.Val() != "token" {
+				u.Preset = d.Val()
+			} else if err := statementFormat(u, d); err != nil {
+				return err
+			}
 		}
 		if d.NextArg() {
 			return d.Errf("upstream takes at most one argument, the name of a preset, found %q", d.Val())
@@ -31,6 +38,7 @@ func upstream(to **protect.Upstream) func(*caddyfile.Dispenser) error {
 			"preset":          preset(u),
 			"header":          header(u),
 			"basic":           basic(u),
+			"token":           statement(u),
 			"keep_credential": flag(&u.KeepCredential),
 		}
 		if err := block.read(d, "upstream", "header"); err != nil {

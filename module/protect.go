@@ -183,7 +183,7 @@ func (p *Protect) start(sites []string) error {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	p.sites = sites
-	if err := p.refuseExposed(); err != nil {
+	if err := errors.Join(p.refuseExposed(), p.checkStatements()); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	p.guard.Store(guard)
@@ -250,6 +250,7 @@ func (p *Protect) config(issuer string) protect.Config {
 		Original:       originalURI,
 		EarlyData:      earlyData,
 		Compile:        p.compiled,
+		Sign:           p.sign,
 		Authenticator:  new(token.Verifier),
 		Clients:        allowance{},
 	}

@@ -59,6 +59,9 @@ func (a *App) ensureKeys() {
 	if len(a.signingFormats()) > 0 {
 		purposes = append(purposes, keyring.AccessTokens)
 	}
+	if slices.ContainsFunc(a.guards, func(p *Protect) bool { return len(p.states()) > 0 }) {
+		purposes = append(purposes, keyring.Identities)
+	}
 	for _, purpose := range purposes {
 		ctx, cancel := context.WithTimeout(context.Background(), applyWait)
 		if err := a.runtime.signs.Ensure(ctx, purpose, a.keyPolicy(purpose)); err != nil {

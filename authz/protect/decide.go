@@ -76,7 +76,14 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 	if d.refusal = d.row.agree(r, &p.principal); d.refusal != nil {
 		return
 	}
-	if err := d.row.dress.put(r.Header, &p.principal, p.values(len(d.row.dress.headers))); err != nil {
+	stated, refusal := g.state(r, d.row.dress.statement, &p.principal)
+	if refusal != nil {
+		d.refusal = refusal
+		return
+	}
+	n := len(d.row.dress.headers)
+	space := p.values(n + 1)
+	if err := d.row.dress.put(r.Header, &p.principal, space[:n]); err != nil {
 		d.refusal = authz.ErrDenied.Because(err)
 		return
 	}
@@ -87,6 +94,7 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		g.settleCredential(r.Header, p)
 	}
 	p.dress.fixed.put(r.Header)
+	p.dress.statement.put(r.Header, stated, space[n:])
 }
 
 // replayable reports whether somebody on the way can repeat what a request does,

@@ -107,6 +107,9 @@ type Config struct {
 	// Authenticator and Clients are required where a row is Allow or Optional.
 	Authenticator Authenticator
 	Clients       Clients
+	// Sign signs claims, a JSON object that is valid until expires, as a token of
+	// type [TypeStatement]. Required where an Upstream has a Token.
+	Sign func(ctx context.Context, claims []byte, expires time.Time) (string, error)
 	// Recorder is told of every decision. Default: [authz.Discard].
 	Recorder authz.Recorder
 	// Now is the clock that tokens expire by. Default: [time.Now].
@@ -218,6 +221,11 @@ func (g *Guard) build() error {
 			words = append(words, all...)
 		}
 		entries = append(entries, e)
+	}
+	for _, d := range dresses {
+		if d.statement != nil && g.config.Sign == nil {
+			return errors.New("upstream token needs somebody to sign")
+		}
 	}
 	g.scopes = scope.Of(words...)
 	g.names = newNames(identityNames(dresses...))

@@ -51,6 +51,8 @@ type Upstream struct {
 	// Basic is the gateway's own account at the service, in the Authorization
 	// header of every proved caller. Default: none.
 	Basic *Basic `json:"basic,omitempty"`
+	// Token tells the service of the caller by a signed token besides. Default: none.
+	Token *Token `json:"token,omitempty"`
 	// KeepCredential leaves the Authorization header in the request. By
 	// default the service does not learn the token, which it could use elsewhere.
 	KeepCredential bool `json:"keep_credential,omitempty"`
@@ -119,6 +121,7 @@ func (u Upstream) Validate() error {
 type dress struct {
 	headers        []header
 	fixed          fixed
+	statement      *statement // or nil
 	keepCredential bool
 }
 
@@ -157,11 +160,21 @@ func newDress(u Upstream) (*dress, error) {
 	if d.fixed, err = newFixed(u); err != nil {
 		return nil, err
 	}
+	if d.statement, err = newStatement(u); err != nil {
+		return nil, err
+	}
 	for _, h := range d.headers {
+		twice := d.statement.named(h.name)
 		for _, other := range d.fixed.headers {
-			if spell(h.name) == spell(other.name) {
-				return nil, fmt.Errorf("upstream names the header %s twice", h.name)
-			}
+			twice = twice || spell(h.name) == spell(other.name)
+		}
+		if twice {
+			return nil, fmt.Errorf("upstream names the header %s twice", h.name)
+		}
+	}
+	for _, h := range d.fixed.headers {
+		if d.statement.named(h.name) {
+			return nil, fmt.Errorf("upstream names the header %s twice", h.name)
 		}
 	}
 	if n := len(d.headers) + len(d.fixed.headers); n > MaxHeaders {
@@ -241,6 +254,9 @@ func identityNames(dresses ...*dress) []string {
 		for _, h := range d.fixed.headers {
 			names = append(names, h.name)
 		}
+		if d.statement != nil && d.statement.scheme == "" { // Authorization is cleaned elsewhere
+			names = append(names, d.statement.header)
+		}
 	}
 	return names
 }
@@ -271,4 +287,5 @@ func (d *dress) takeOff(h http.Header) {
 		delete(h, header.name)
 	}
 	d.fixed.takeOff(h)
+	d.statement.takeOff(h)
 }
