@@ -38,7 +38,7 @@ func TestKillsUnderLoad(t *testing.T) {
 func TestKillDuringReload(t *testing.T) {
 	g, _ := startGuarded(t)
 	load := g.startLoad(2)
-	for i := range rounds(3, 100) {
+	for i := range rounds(2, 100) {
 		load.until(10)
 		var reloads sync.WaitGroup
 		begun := make(chan struct{})
