@@ -142,6 +142,30 @@ func TestWhatSurroundsATokenArrives(t *testing.T) {
 	}
 }
 
+// Ensure that a form whose size nobody announced is measured too.
+func TestChunkedFormsAreMeasured(t *testing.T) {
+	g := newGuard(t, everywhere(t, "allow /*"))
+	for size, status := range map[int]int{MaxForm: 200, MaxForm + 1: 413} {
+		r := httptest.NewRequest("POST", "/x", io.MultiReader(strings.NewReader("x="+strings.Repeat("y", size-2)), strings.NewReader("")))
+		r.Header.Set("Content-Type", authz.MediaTypeForm)
+		r.Header.Set("Authorization", "Bearer user")
+		if w, _, err := serve(t, r, g); err != nil || w.Code != status {
+			t.Errorf("%d bytes: %d %v", size, w.Code, err)
+		}
+	}
+}
+
+// Ensure that the service behind a public row gets no token, whatever other rows keep.
+func TestPublicRowsKeepNoCookie(t *testing.T) {
+	config := everywhere(t, "public /*")
+	config.Upstream.KeepCredential = true
+	r := httptest.NewRequest("GET", "/x?access_token=user", nil)
+	r.Header.Set("Cookie", "tok=user")
+	if _, seen, err := serve(t, r, newGuard(t, config)); err != nil || len(seen.request.Header) > 0 || seen.request.URL.RawQuery != "" {
+		t.Errorf("%v %s %q", err, seen.request.URL, seen.request.Header)
+	}
+}
+
 // Ensure that guards inside others judge the credential wherever it was found,
 // and that one which only they would take makes two.
 func TestNestedGuardsAndOtherPlaces(t *testing.T) {
