@@ -45,6 +45,9 @@ func promised() gates {
 		"verify-allocs": most(0),
 		"guard-ns":      most(1500),
 		"guard-allocs":  most(4),
+		"rows-ns":       most(500),
+		"rows-allocs":   most(0),
+		"jwt-cold":      least(0.6),
 
 		"issue-1":      least(0.7),
 		"issue-16":     least(0.7),

@@ -68,13 +68,24 @@ func TestMarkdown(t *testing.T) {
 }
 
 // Ensure that results of Go benchmarks are found, with and without a number of
-// cores and further columns.
+// cores and further columns, and that of several parts the slowest counts.
 func TestParseBenchmark(t *testing.T) {
-	ns, allocs := parseBenchmark("goos: linux\n" +
-		"BenchmarkAuthenticateHit-2   \t 2000000\t       412.5 ns/op\t       0 B/op\t       0 allocs/op\n" +
-		"BenchmarkGuard \t 1000000\t      1310 ns/op\t  12 x/op\t     352 B/op\t       4 allocs/op\n" +
+	results := parseBenchmark("goos: linux\n" +
+		"BenchmarkTable/a_star-2   \t 2000000\t       412.5 ns/op\t       0 B/op\t       0 allocs/op\n" +
+		"BenchmarkTable/a_star-2   \t 2000000\t       480 ns/op\t       0 B/op\t       0 allocs/op\n" +
+		"BenchmarkTable/below-2    \t 2000000\t       470 ns/op\t       0 B/op\t       1 allocs/op\n" +
+		"BenchmarkTable/below-2    \t 2000000\t       450 ns/op\t       0 B/op\t       1 allocs/op\n" +
+		"BenchmarkCold \t 1000000\t      1310 ns/op\t  0.64 of-raw\n" +
 		"PASS\n")
-	if len(ns) != 2 || ns[0] != 412.5 || ns[1] != 1310 || allocs[0] != 0 || allocs[1] != 4 {
-		t.Errorf("%v %v", ns, allocs)
+	table := roomBenchmark{key: "rows"}.figures(results[:4])
+	if len(table) != 2 || table[0].Key != "rows-ns" || table[0].Value != (spread{460, 450, 470}) || table[1].Key != "rows-allocs" || table[1].Value != single(1) {
+		t.Errorf("table: %+v", table)
+	}
+	cold := roomBenchmark{key: "cold", metric: "of-raw"}.figures(results[4:])
+	if len(cold) != 1 || cold[0].Key != "cold" || cold[0].Value != single(0.64) {
+		t.Errorf("cold: %+v", cold)
+	}
+	if none := (roomBenchmark{key: "gone"}).figures(nil); none != nil {
+		t.Errorf("figures of no benchmark: %+v", none)
 	}
 }
