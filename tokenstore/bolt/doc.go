@@ -27,10 +27,14 @@
 //	         "state"  → sealed: revision and number of keys, 8 bytes each
 //	records  key → sealed: the value
 //	batches  first revision of a group, 8 bytes → sealed: the IDs of its batches
+//	reserve  ballast, for the day the disk is full; absent while it is in use
 //
 // Sealed is revision (8 bytes) | CRC-32C of key, revision and value (4 bytes) |
 // value. Numbers are big-endian. The checksum finds what a disk garbled; it is
 // no defence against people, for whom there is the MAC of package tokenstore.
+//
+// A file of an older layout is copied, the copy is checked, and then the file goes
+// step by step to the present one; see migrate.go.
 //
 // # Damage
 //
