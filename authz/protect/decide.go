@@ -159,6 +159,9 @@ func refusalOf(err error) *authz.Error {
 
 // decide judges facts about the credential by this guard, this row and this
 // moment. It cuts the scopes of p to those that the client has at present.
+//
+// It must not look at the header or the URL of r, nor at what Caddy keeps in its
+// context: the watch asks again while handlers change them, and gives none.
 func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.Error {
 	if acceptedScheme(p.Scheme, g.config.Schemes) == "" || p.Client == "" {
 		return authz.ErrInvalidToken
