@@ -16,7 +16,7 @@ import (
 )
 
 // DefaultCacheEntries is how many records the cache holds unless told otherwise.
-// A cached token takes about 700 bytes.
+// A cached token takes about 700 bytes; a signed one its own length besides.
 const DefaultCacheEntries = 200_000
 
 // MaxCacheEntries bounds the cache: 10^8 entries are some 70 GB.

@@ -23,11 +23,31 @@ type Derived[T any] struct {
 	Unless Key
 }
 
-// Recall returns what [Derive] has found out under digest and still counts, under
-// the rule of epochs like [Cached]. It reads no disk, takes no lock and allocates
-// nothing. What it returns is shared: it is read, never written.
-func Recall[T any](db *DB, digest [32]byte) (*Record[T], bool) {
-	if e := db.findCredential(&digest); e != nil {
+// kindDerived is of keys in the cache only: nothing in the store has it.
+const kindDerived Kind = 'D'
+
+// usualDerived is how long scope and text are where a hit allocates nothing.
+const usualDerived = 2048
+
+// appendDerivedKey appends the key of what is derived from text within scope,
+// which has no NUL in it. It is the text itself and no digest: to compare texts is
+// exact too, and on processors without instructions for it SHA-256 would take longer
+// than all else that a hit does.
+func appendDerivedKey(to []byte, scope, text string) []byte {
+	to = append(to, 0, byte(kindDerived))
+	to = append(to, scope...)
+	to = append(to, 0)
+	return append(to, text...)
+}
+
+// Recall returns what [Derive] has found out about a text within a scope and still
+// counts, under the rule of epochs like [Cached]. It reads no disk, takes no lock
+// and allocates nothing for texts of up to 2 kB. What it returns is shared: it is
+// read, never written.
+func Recall[T any](db *DB, scope, text string) (*Record[T], bool) {
+	var room [usualDerived + 3]byte
+	key := appendDerivedKey(room[:0], scope, text)
+	if e := db.find(db.cacheHashBytes(key)); e != nil && string(e.key) == string(key) {
 		if r, ok := e.record.(*Record[T]); ok {
 			db.counts.hits.Add(1)
 			return r, true
@@ -36,16 +56,16 @@ func Recall[T any](db *DB, digest [32]byte) (*Record[T], bool) {
 	return nil, false
 }
 
-// Derive finds something out and remembers it under digest, the SHA-256 of all
-// that find goes by: two different things never share one. find does the work; then
-// all anchors and the mark are read at once, but for those that are known anyway.
-// Concurrent calls for one digest share one find.
+// Derive finds something out about a text and remembers it. scope is what else find
+// goes by, and has no NUL in it. find does the work; then all anchors and the mark are
+// read at once, but for those that are known anyway. Concurrent calls for one text
+// share one find.
 //
 // The errors are find's own, ErrNotFound when an anchor is absent, expired or at
 // another generation, when the mark is there, or when it has expired, and those of
 // [Load]. Errors are not remembered.
-func Derive[T any](ctx context.Context, db *DB, digest [32]byte, find func(context.Context) (Derived[T], error)) (*Record[T], error) {
-	key := CredentialKey(digest)
+func Derive[T any](ctx context.Context, db *DB, scope, text string, find func(context.Context) (Derived[T], error)) (*Record[T], error) {
+	key := Key(appendDerivedKey(nil, scope, text))
 	return miss[T](ctx, db, key, func(ctx context.Context, known *anchors) (*entry, error) {
 		db.counts.loads.Add(1)
 		d, err := find(ctx)

@@ -24,8 +24,6 @@ type signed struct {
 func newSigned(t testing.TB, db *DB) signed {
 	t.Helper()
 	s := signed{family: newFamily(t, db, time.Time{}), id: rand.Text()}
-	rand.Read(s.digest[:]) // that of the family's credential is taken
-	s.key = CredentialKey(s.digest)
 	gens, err := db.Generations(t.Context(), s.anchors...)
 	must(t, err, nil, "the generations")
 	gens[len(gens)-1].Revision = 0 // of the grant only its being there counts
@@ -35,10 +33,10 @@ func newSigned(t testing.TB, db *DB) signed {
 
 // derived asks for s as a guard does: from memory, else anew.
 func derived(ctx context.Context, db *DB, s signed) error {
-	if _, ok := Recall[token](db, s.digest); ok {
+	if _, ok := Recall[token](db, "scope", s.id); ok {
 		return nil
 	}
-	return errorOf(Derive(ctx, db, s.digest, func(context.Context) (Derived[token], error) {
+	return errorOf(Derive(ctx, db, "scope", s.id, func(context.Context) (Derived[token], error) {
 		return Derived[token]{Value: token{Scope: "orders:read"}, Anchors: s.gens, Unless: RevokedKey(s.id)}, nil
 	}))
 }
@@ -61,7 +59,7 @@ func warmDerived(t testing.TB, db *DB, s signed) {
 	for range 100 {
 		must(t, derived(t.Context(), db, s), nil, "deriving")
 		settle(db)
-		if _, ok := Recall[token](db, s.digest); ok {
+		if _, ok := Recall[token](db, "scope", s.id); ok {
 			return
 		}
 	}
@@ -79,7 +77,7 @@ func TestRevokedIsNotRecalled(t *testing.T) {
 		signedEndings(s)[name](c)
 		_, err := db.Commit(t.Context(), c)
 		must(t, err, nil, name)
-		if _, ok := Recall[token](db, s.digest); ok {
+		if _, ok := Recall[token](db, "scope", s.id); ok {
 			t.Errorf("%s: it is recalled", name)
 		}
 		must(t, derived(t.Context(), db, s), ErrNotFound, name)
@@ -188,13 +186,13 @@ func TestDerivedExpires(t *testing.T) {
 		c.Create(grant, "a grant", db.Now().Add(life.anchor))
 		_, err := db.Commit(t.Context(), c)
 		must(t, err, nil, "saving")
-		digest := [32]byte(rand32())
+		text := rand.Text()
 		expires := db.Now().Add(life.own)
 		ask := func() error {
-			if _, ok := Recall[token](db, digest); ok {
+			if _, ok := Recall[token](db, "scope", text); ok {
 				return nil
 			}
-			return errorOf(Derive(t.Context(), db, digest, func(context.Context) (Derived[token], error) {
+			return errorOf(Derive(t.Context(), db, "scope", text, func(context.Context) (Derived[token], error) {
 				return Derived[token]{Expires: expires, Anchors: []Generation{{Key: grant}}}, nil
 			}))
 		}
@@ -226,7 +224,7 @@ func TestDeriveOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range requests {
 		all.Go(func() {
-			if err := errorOf(Derive(t.Context(), db, s.digest, find)); err != nil {
+			if err := errorOf(Derive(t.Context(), db, "scope", s.id, find)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -239,12 +237,12 @@ func TestDeriveOnce(t *testing.T) {
 		t.Errorf("the work was done %d times", n)
 	}
 	other := newSigned(t, db)
-	must(t, errorOf(Derive(t.Context(), db, other.digest, func(context.Context) (Derived[token], error) {
+	must(t, errorOf(Derive(t.Context(), db, "scope", other.id, func(context.Context) (Derived[token], error) {
 		return Derived[token]{}, errOdd
 	})), errOdd, "work that fails")
 	warmDerived(t, db, other)
 	if n := testing.AllocsPerRun(100, func() {
-		if _, ok := Recall[token](db, other.digest); !ok {
+		if _, ok := Recall[token](db, "scope", other.id); !ok {
 			t.Error("it is not recalled")
 		}
 	}); n != 0 {
@@ -257,7 +255,7 @@ func TestDeriveWithoutCache(t *testing.T) {
 	db := start(t, newMemory(), Options{CacheEntries: -1})
 	s := newSigned(t, db)
 	must(t, derived(t.Context(), db, s), nil, "deriving")
-	if _, ok := Recall[token](db, s.digest); ok {
+	if _, ok := Recall[token](db, "scope", s.id); ok {
 		t.Error("it is recalled")
 	}
 	c := db.NewChange()

@@ -5,7 +5,6 @@ package token
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -27,7 +26,7 @@ const TypeJWT = "at+jwt"
 // generations of what the token depends on. So here a JWT is as revocable as any
 // token: whoever presents it for the first time costs a signature check and one
 // look-up, of grant and anchors and of the mark that RFC 7009 leaves; then it is
-// remembered by digest until one of them changes.
+// remembered until one of them changes.
 type JWT struct {
 	// Issuer is the `iss` of tokens made, and the only one accepted. Required.
 	Issuer string
@@ -80,11 +79,12 @@ func (*JWT) Recognizes(raw string) bool { return jose.Looks(raw) }
 
 // Find returns what is remembered of a token, else verifies it.
 func (j *JWT) Find(ctx context.Context, db *tokenstore.DB, raw string) (*tokenstore.Record[Record], error) {
-	digest := j.digest(raw)
-	if rec, ok := tokenstore.Recall[Record](db, digest); ok {
+	// The issuer is the scope: a token of one is not to be found by a configuration
+	// of another, though they share a store.
+	if rec, ok := tokenstore.Recall[Record](db, j.Issuer, raw); ok {
 		return rec, nil
 	}
-	return j.find(ctx, db, raw, digest)
+	return j.find(ctx, db, raw)
 }
 
 // End leaves the mark that the token was revoked. The mark is by the token's id:
@@ -93,8 +93,8 @@ func (*JWT) End(change *tokenstore.Change, rec *tokenstore.Record[Record]) {
 	change.Put(tokenstore.RevokedKey(rec.Value.ID), nil, rec.Expires)
 }
 
-func (j *JWT) find(ctx context.Context, db *tokenstore.DB, raw string, digest [sha256.Size]byte) (*tokenstore.Record[Record], error) {
-	return tokenstore.Derive(ctx, db, digest, func(ctx context.Context) (tokenstore.Derived[Record], error) {
+func (j *JWT) find(ctx context.Context, db *tokenstore.DB, raw string) (*tokenstore.Record[Record], error) {
+	return tokenstore.Derive(ctx, db, j.Issuer, raw, func(ctx context.Context) (tokenstore.Derived[Record], error) {
 		return j.verify(ctx, raw)
 	})
 }
@@ -132,19 +132,6 @@ func (j *JWT) verify(ctx context.Context, raw string) (d tokenstore.Derived[Reco
 	// When its key is withdrawn, so is what is remembered of the token.
 	d.Anchors = append(d.Anchors, generation)
 	return d, nil
-}
-
-// usualJWT is the length of issuer and token up to which a digest costs no
-// allocation.
-const usualJWT = 2048
-
-// digest is what a token is remembered by. The issuer is part of it: a token of
-// one is not to be found by a configuration of another, though they share a store.
-func (j *JWT) digest(raw string) [sha256.Size]byte {
-	var room [usualJWT]byte
-	text := append(room[:0], j.Issuer...)
-	text = append(text, 0)
-	return sha256.Sum256(append(text, raw...))
 }
 
 // reserved are the claims that a token states itself. Further facts of these

@@ -114,3 +114,15 @@ func TestVerifiesRaw(t *testing.T) {
 		t.Error("the signature of another token is accepted")
 	}
 }
+
+// BenchmarkAuthenticateHitJWT is a signed token that is in the cache.
+func BenchmarkAuthenticateHitJWT(b *testing.B) {
+	w := newSignedWorld(b)
+	c, ctx := bearer(w.cached(b)), b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.verifier.Authenticate(ctx, c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
