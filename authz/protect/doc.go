@@ -9,10 +9,10 @@
 //
 //	clean       identity headers that the client sent are removed (clean.go)
 //	row         method and path choose one row of the table (path.go, table.go)
-//	credential  what the request carries to prove itself (credential.go)
+//	credential  what the request carries to prove itself (credential.go, sources.go)
 //	principal   who that stands for, asked of an [Authenticator]
-//	decision    issuer, client, expiry, audience, scopes (decide.go)
-//	upstream    headers that tell the service who calls (upstream.go)
+//	decision    issuer, client, expiry, audience, scopes (decide.go), conditions (condition.go)
+//	upstream    headers that tell the service who calls (upstream.go, fixed.go)
 //
 // Refusals (4xx) are answered here with the challenge of RFC 6750 §3; trouble
 // (5xx) is returned, and nothing passes.
@@ -21,6 +21,7 @@
 // judged again and again, and cut when it would not pass any more (watch.go).
 //
 // On the way of a request that passes there is no lock held across a call, no
-// goroutine, no log line; the body is not read. The ResponseWriter is wrapped
-// only where a request could not be cut otherwise, as in HTTP/3 (sever.go).
+// goroutine, no log line. The body is read only where tokens are taken from forms
+// (form.go). The ResponseWriter is wrapped only where a request could not be cut
+// otherwise, as in HTTP/3 (sever.go), and where answers are shared (cors.go).
 package protect
