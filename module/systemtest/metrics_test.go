@@ -53,6 +53,8 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 		{"clock_behind_seconds", 0, ""},
 		{"seal_key_age_seconds", 1e-9, ""},
 		{"panics_total", 0, ""},
+		{"keys_fetches_total", 0, `outcome="failed"`},
+		{"introspection_queries_total", 0, `outcome="failed"`},
 	}
 	lacking := func() (names string) {
 		m := g.metrics()
