@@ -6,15 +6,19 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 )
 
 // check makes sure that what is measured is what it is called: the guard lets
 // good requests through and refuses bad ones, the plain proxy lets all through,
 // and a revocation holds at once. A gateway that fails is an error, not a row.
-func (g *gateway) check(ctx context.Context, good string) error {
+func (g *gateway) check(ctx context.Context, good, signed string) error {
 	issued, err := g.issue(ctx)
 	if err != nil {
 		return err
@@ -29,6 +33,12 @@ func (g *gateway) check(ctx context.Context, good string) error {
 		{"a corrupted token", g.protected, readPath, corrupted(good), http.StatusUnauthorized},
 		{"no token", g.protected, readPath, "", http.StatusUnauthorized},
 		{"a token without the scope", g.protected, writePath, good, http.StatusForbidden},
+		{"a JWT", g.protected, readPath, signed, http.StatusOK},
+		{"the same JWT again", g.protected, readPath, signed, http.StatusOK},
+		{"a corrupted JWT", g.protected, readPath, corrupted(signed), http.StatusUnauthorized},
+		{"a JWT without the scope", g.protected, writePath, signed, http.StatusForbidden},
+		{"a token where the service gets a JWT", g.phantom, readPath, good, http.StatusOK},
+		{"no token where the service gets a JWT", g.phantom, readPath, "", http.StatusUnauthorized},
 		{"no token at the plain proxy", g.plain, readPath, "", http.StatusOK},
 		{"a token at the plain proxy", g.plain, readPath, good, http.StatusOK},
 		{"the protected bare answer without a token", g.guarded, readPath, "", http.StatusUnauthorized},
@@ -38,11 +48,39 @@ func (g *gateway) check(ctx context.Context, good string) error {
 			return err
 		}
 	}
+	if err := g.checkPhantom(ctx, good); err != nil {
+		return err
+	}
 	status, _, err := post(ctx, "http://"+g.tokens+"/oauth/revoke", url.Values{"token": {issued}}.Encode())
 	if err != nil || status != http.StatusOK {
 		return fmt.Errorf("revoking: status %d, error %v", status, err)
 	}
 	return expect(ctx, "a revoked token", g.protected, readPath, issued, http.StatusUnauthorized)
+}
+
+// checkPhantom makes sure that the service gets a JWT in place of an opaque token,
+// and the same for the same caller: the one that is kept.
+func (g *gateway) checkPhantom(ctx context.Context, good string) error {
+	var seen [2]string
+	for i := range seen {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.phantom+echoPath, nil)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+good)
+		status, body, err := send(r)
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("what the service gets: status %d, error %v", status, err)
+		}
+		seen[i] = string(body)
+	}
+	if token, ok := strings.CutPrefix(seen[0], "Bearer "); !ok || !jose.Looks(token) {
+		return fmt.Errorf("the service gets no JWT but %q", seen[0])
+	}
+	if seen[0] != seen[1] {
+		return errors.New("the service gets another JWT for each request")
+	}
+	return nil
 }
 
 // issue gets a token from the token endpoint.

@@ -26,6 +26,7 @@ const liveFor = 24 * time.Hour
 // fillOrder is what the fill helper is told.
 type fillOrder struct {
 	Vault  vaultOptions
+	Signed bool   // JWTs instead of opaque tokens
 	Tokens int    // how many to mint
 	Each   int    // how many in one change: with 1 the file grows as it does by use
 	Keep   int    // how many of them, chosen at random, to write down
@@ -49,6 +50,9 @@ func fillHelper(ctx context.Context, o fillOrder) (_ filled, err error) {
 		return filled{}, err
 	}
 	defer func() { err = errors.Join(err, v.close()) }()
+	if o.Signed {
+		v.sign()
+	}
 	begin := time.Now()
 	kept, err := v.mintMany(ctx, o.Tokens, o.Each, o.Keep, liveFor)
 	if err != nil {

@@ -28,6 +28,8 @@ func most(limit float64) gate  { return gate{limit: limit, most: true} }
 var ungated = []string{
 	"protect-allocs", "first-allocs", "noise", "noise-cpu", "noise-allocs", "bare", "bare-cpu", "bare-allocs",
 	"respond", "respond-cpu", "respond-allocs", "guarded", "guarded-cpu", "guarded-allocs",
+	"jwt-allocs", "jwt-first", "jwt-first-cpu", "jwt-first-allocs", "phantom-cpu", "phantom-allocs",
+	"issue-jwt-16", "issue-assertion-16",
 	"raw-1", "raw-16", "raw-64", "batch-16", "issue-p99-1", "issue-p99-16",
 	"slow-raw-1", "slow-raw-16", "slow-raw-64", "slow-batch-1", "slow-batch-16", "slow-issue-p99-1", "slow-issue-p99-16",
 	"bytes", "heap", "miss", "miss-p99",
@@ -41,6 +43,9 @@ func promised() gates {
 		"protect-cpu":   most(1.05),
 		"first":         least(0.95),
 		"first-cpu":     most(1.05),
+		"jwt":           least(0.95),
+		"jwt-cpu":       most(1.05),
+		"phantom":       least(0.93),
 		"verify-ns":     most(600),
 		"verify-allocs": most(0),
 		"guard-ns":      most(1500),

@@ -27,6 +27,8 @@ const (
 	scopeHeld = "api:read"
 	readPath  = "/read"
 	writePath = "/write"
+	// echoPath is answered by the service with the credential that reached it.
+	echoPath = "/credential"
 	// startPatience is how long a process may take to answer first.
 	startPatience = 60 * time.Second
 )
@@ -38,7 +40,7 @@ type gateway struct {
 	config string // JSON
 	vault  vaultOptions
 
-	admin, tokens, respond, guarded, plain, protected string // host:port
+	admin, tokens, respond, guarded, plain, protected, phantom string // host:port
 }
 
 // gatewayOptions is what differs between the gateways of a run.
@@ -51,19 +53,21 @@ type gatewayOptions struct {
 // newGateway chooses the addresses of a gateway and writes its configuration; it
 // does not run yet.
 func (b *bench) newGateway(ctx context.Context, o gatewayOptions) (*gateway, error) {
-	ports, err := freeAddresses(6)
+	ports, err := freeAddresses(7)
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{
 		config: o.store + ".json",
 		admin:  ports[0], tokens: ports[1], respond: ports[2], plain: ports[3], protected: ports[4], guarded: ports[5],
+		phantom: ports[6],
 	}
 	home := filepath.Join(b.dir, "home")
 	g.env = []string{
 		"HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_CONFIG_HOME=" + home,
 		"BENCH_ADMIN=" + g.admin, "BENCH_TOKENS=" + g.tokens, "BENCH_RESPOND=" + g.respond,
 		"BENCH_GUARDED=" + g.guarded, "BENCH_PLAIN=" + g.plain, "BENCH_PROTECTED=" + g.protected,
+		"BENCH_PHANTOM=" + g.phantom,
 		"BENCH_UPSTREAM=" + o.upstream, "BENCH_STORE=" + o.store, "BENCH_SECRET=" + clientSecret,
 		"BENCH_SEAL_KEY=" + b.sealKey,
 	}

@@ -23,12 +23,38 @@ const routeSlices = 16
 // row compares the base with itself: what differs from 1.00 there, differs by
 // chance everywhere.
 var routeNames = map[string]string{
-	"protect": "protected, cache hit",
-	"first":   "protected, first-seen tokens",
-	"noise":   "reverse_proxy itself",
-	"bare":    "reverse_proxy, no credential",
-	"respond": "respond, no proxy",
-	"guarded": "protected respond, no proxy",
+	"protect":   "protected, cache hit",
+	"first":     "protected, first-seen tokens",
+	"noise":     "reverse_proxy itself",
+	"bare":      "reverse_proxy, no credential",
+	"respond":   "respond, no proxy",
+	"guarded":   "protected respond, no proxy",
+	"jwt":       "protected, JWT, cache hit",
+	"jwt-first": "protected, JWT, first-seen tokens",
+	"phantom":   "protected, opaque outside and a JWT for the service",
+}
+
+// way is one of the ways to the service, by the key of its figures.
+type way struct {
+	key  string
+	load load
+}
+
+// ways are compared with a base that gets the same requests as the first of them.
+type ways struct {
+	base load
+	list []way
+}
+
+// callers is how many tokens go round where the gateway signs for each caller: a
+// new signature every 45 seconds is part of what that costs.
+const callers = 1000
+
+// routeTokens are the tokens of the route.
+type routeTokens struct {
+	hit, fresh        *deck // opaque
+	signed, signedNew *deck // JWTs
+	few               *deck // opaque, of the callers that are signed for
 }
 
 // protectedRoute compares, in one process, the ways to the same service: with
@@ -44,43 +70,78 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n := b.opts.live + b.opts.fresh
-	tokens, _, err := b.fill(ctx, fillOrder{Vault: g.vault, Tokens: n, Each: 1, Keep: n, Out: filepath.Join(b.dir, "route.tokens")})
+	tokens, err := b.fillRoute(ctx, g)
 	if err != nil {
 		return err
 	}
-	hit, fresh := &deck{tokens: tokens[:b.opts.live]}, &deck{tokens: tokens[b.opts.live:], once: true}
 	if _, err := b.start(ctx, g, g.refuses); err != nil {
 		return err
 	}
 	defer g.stop()
-	if err := g.check(ctx, tokens[0]); err != nil {
+	if err := g.check(ctx, tokens.hit.tokens[0], tokens.signed.tokens[0]); err != nil {
 		return fmt.Errorf("%w\n%s", err, g.lastWords())
 	}
-
-	if err := b.fillCache(ctx, g, hit); err != nil {
-		return err
+	for _, known := range []*deck{tokens.hit, tokens.signed} {
+		if err := b.fillCache(ctx, g, known); err != nil {
+			return err
+		}
 	}
-
 	if err := g.awaitCount(ctx); err != nil {
 		return err
 	}
-	base, err := newSide(ctx, "reverse_proxy", g.pid(), withTokens(g.plain, readPath, hit), b.opts.conns)
+	for _, some := range []ways{
+		{withTokens(g.plain, readPath, tokens.hit), []way{
+			{"protect", withTokens(g.protected, readPath, tokens.hit)},
+			{"first", withTokens(g.protected, readPath, tokens.fresh)},
+			{"noise", withTokens(g.plain, readPath, tokens.hit)},
+			{"bare", withoutTokens(g.plain, readPath)},
+			{"respond", withoutTokens(g.respond, readPath)},
+			{"guarded", withTokens(g.guarded, readPath, tokens.hit)},
+		}},
+		{withTokens(g.plain, readPath, tokens.signed), []way{
+			{"jwt", withTokens(g.protected, readPath, tokens.signed)},
+			{"jwt-first", withTokens(g.protected, readPath, tokens.signedNew)},
+		}},
+		{withTokens(g.plain, readPath, tokens.few), []way{
+			{"phantom", withTokens(g.phantom, readPath, tokens.few)},
+		}},
+	} {
+		if err := b.compareWays(ctx, g, some); err != nil {
+			return fmt.Errorf("%w\n%s", err, g.lastWords())
+		}
+	}
+	return nil
+}
+
+// fillRoute mints the tokens of the route.
+func (b *bench) fillRoute(ctx context.Context, g *gateway) (routeTokens, error) {
+	n := b.opts.live + b.opts.fresh
+	opaque, _, err := b.fill(ctx, fillOrder{Vault: g.vault, Tokens: n, Each: 1, Keep: n, Out: filepath.Join(b.dir, "route.tokens")})
+	if err != nil {
+		return routeTokens{}, err
+	}
+	n = b.opts.live + b.opts.fresh/2 // a first use is slower: it verifies a signature
+	signed, _, err := b.fill(ctx, fillOrder{Vault: g.vault, Signed: true, Tokens: n, Each: 1, Keep: n, Out: filepath.Join(b.dir, "route.jwts")})
+	if err != nil {
+		return routeTokens{}, err
+	}
+	return routeTokens{
+		hit: &deck{tokens: opaque[:b.opts.live]}, fresh: &deck{tokens: opaque[b.opts.live:], once: true},
+		signed: &deck{tokens: signed[:b.opts.live]}, signedNew: &deck{tokens: signed[b.opts.live:], once: true},
+		few: &deck{tokens: opaque[:min(callers, b.opts.live)]},
+	}, nil
+}
+
+// compareWays measures ways against their base.
+func (b *bench) compareWays(ctx context.Context, g *gateway, some ways) error {
+	base, err := newSide(ctx, "reverse_proxy", g.pid(), some.base, b.opts.conns)
 	if err != nil {
 		return err
 	}
 	defer base.leave()
-	keys := []string{"protect", "first", "noise", "bare", "respond", "guarded"}
 	var sides []side
-	for i, l := range []load{
-		withTokens(g.protected, readPath, hit),
-		withTokens(g.protected, readPath, fresh),
-		withTokens(g.plain, readPath, hit),
-		withoutTokens(g.plain, readPath),
-		withoutTokens(g.respond, readPath),
-		withTokens(g.guarded, readPath, hit),
-	} {
-		s, err := newSide(ctx, routeNames[keys[i]], g.pid(), l, b.opts.conns)
+	for _, one := range some.list {
+		s, err := newSide(ctx, routeNames[one.key], g.pid(), one.load, b.opts.conns)
 		if err != nil {
 			return err
 		}
@@ -89,20 +150,21 @@ func (b *bench) protectedRoute(ctx context.Context) error {
 	}
 	all, err := b.compare(ctx, base, sides, plan{b.opts.pairs, routeSlices, b.opts.duration, foreignLimit})
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, g.lastWords())
+		return err
 	}
 	baseAllocations, err := g.countAllocations(ctx, base, allocationsFor)
 	if err != nil {
 		return err
 	}
 	for i, c := range all {
-		b.add(routeTitle, routeFigures(keys[i], c)...)
+		key := some.list[i].key
+		b.add(routeTitle, routeFigures(key, c)...)
 		own, err := g.countAllocations(ctx, c.side, allocationsFor)
 		if err != nil {
 			return err
 		}
 		b.add(routeTitle, figure{
-			Key: keys[i] + "-allocs", What: c.side.name + ": allocations per request", Value: single(own.count / baseAllocations.count),
+			Key: key + "-allocs", What: c.side.name + ": allocations per request", Value: single(own.count / baseAllocations.count),
 			Detail: fmt.Sprintf("%.1f ÷ %.1f; %.0f bytes ÷ %.0f bytes", own.count, baseAllocations.count, own.bytes, baseAllocations.bytes),
 		})
 	}

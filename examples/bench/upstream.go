@@ -36,12 +36,30 @@ func startUpstream() (*upstream, error) {
 	}
 	u := &upstream{
 		listener: l,
-		answer: []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",
-			upstreamBody, strings.Repeat("x", upstreamBody))),
-		conns: map[net.Conn]struct{}{},
+		answer:   okAnswer(strings.Repeat("x", upstreamBody)),
+		conns:    map[net.Conn]struct{}{},
 	}
 	u.handlers.Go(u.accept)
 	return u, nil
+}
+
+// okAnswer is a whole answer with that body.
+func okAnswer(body string) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// echoRequest is how the requests begin that are answered with their credential.
+var echoRequest = []byte("GET " + echoPath + " ")
+
+// credentialIn is the value of a request's Authorization header, "" when there is
+// none.
+func credentialIn(request []byte) string {
+	for line := range strings.Lines(string(request)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.EqualFold(name, "Authorization") {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }
 
 // addr is where the upstream listens.
@@ -93,8 +111,12 @@ func (u *upstream) serve(conn net.Conn) {
 		n += m
 		switch {
 		case bytes.HasSuffix(buf[:n], []byte("\r\n\r\n")):
+			answer := u.answer
+			if bytes.HasPrefix(buf[:n], echoRequest) {
+				answer = okAnswer(credentialIn(buf[:n]))
+			}
 			n = 0
-			if _, err := conn.Write(u.answer); err != nil {
+			if _, err := conn.Write(answer); err != nil {
 				return
 			}
 		case n == len(buf):

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -58,6 +59,14 @@ func openVault(ctx context.Context, o vaultOptions, wrap func(tokenstore.Store) 
 		return nil, err
 	}
 	return v, nil
+}
+
+// sign lets v mint signed tokens from now on, under keys that it makes in the store
+// unless they are there.
+func (v *vault) sign() {
+	keys, format := keyring.New(v.db), new(token.JWT)
+	format.Bind(v.issuer, func(context.Context) (*keyring.Keyring, error) { return keys, nil })
+	v.minter.Format = format
 }
 
 // noteAnchors makes sure of the anchors of a machine's token and notes their

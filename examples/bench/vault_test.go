@@ -26,37 +26,44 @@ func testVault(t *testing.T) vaultOptions {
 	}
 }
 
-// Ensure that bulk-loaded tokens are what the product takes for its own, after
-// the store was closed and opened again.
+// Ensure that bulk-loaded tokens of both formats are what the product takes for its
+// own, after the store was closed and opened again, and all of one length.
 func TestBulkLoadedTokensAreValid(t *testing.T) {
-	order := fillOrder{Vault: testVault(t), Tokens: 100, Each: 7, Keep: 30, Out: filepath.Join(t.TempDir(), "out")}
-	if _, err := fillHelper(t.Context(), order); err != nil {
-		t.Fatal(err)
-	}
-	v, err := openVault(t.Context(), order.Vault, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.close()
-	out, err := os.ReadFile(order.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifier := token.Verifier{
-		Issuer:  order.Vault.Issuer,
-		Store:   func(context.Context) (*tokenstore.DB, error) { return v.db, nil },
-		Formats: []token.Format{token.Opaque{}},
-	}
-	unique := map[string]bool{}
-	for text := range strings.FieldsSeq(string(out)) {
-		unique[text] = true
-		p, err := verifier.Authenticate(t.Context(), authz.Credential{Scheme: authz.SchemeBearer, Value: text})
-		if err != nil || p.Client != clientID || !p.Scopes.Has(scopeHeld) {
-			t.Fatalf("principal %+v, error %v", p, err)
-		}
-	}
-	if len(unique) != order.Keep {
-		t.Errorf("%d different tokens of %d", len(unique), order.Keep)
+	for name, signed := range map[string]bool{"opaque": false, "jwt": true} {
+		t.Run(name, func(t *testing.T) {
+			order := fillOrder{Vault: testVault(t), Signed: signed, Tokens: 100, Each: 7, Keep: 30, Out: filepath.Join(t.TempDir(), "out")}
+			if _, err := fillHelper(t.Context(), order); err != nil {
+				t.Fatal(err)
+			}
+			v, err := openVault(t.Context(), order.Vault, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer v.close()
+			if signed {
+				v.sign()
+			}
+			out, err := os.ReadFile(order.Out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			verifier := token.Verifier{
+				Issuer:  order.Vault.Issuer,
+				Store:   func(context.Context) (*tokenstore.DB, error) { return v.db, nil },
+				Formats: []token.Format{v.minter.Format},
+			}
+			unique, lengths := map[string]bool{}, map[int]bool{}
+			for text := range strings.FieldsSeq(string(out)) {
+				unique[text], lengths[len(text)] = true, true
+				p, err := verifier.Authenticate(t.Context(), authz.Credential{Scheme: authz.SchemeBearer, Value: text})
+				if err != nil || p.Client != clientID || !p.Scopes.Has(scopeHeld) {
+					t.Fatalf("principal %+v, error %v", p, err)
+				}
+			}
+			if len(unique) != order.Keep || len(lengths) != 1 {
+				t.Errorf("%d different tokens of %d, of %d lengths", len(unique), order.Keep, len(lengths))
+			}
+		})
 	}
 }
 
