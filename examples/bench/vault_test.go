@@ -6,6 +6,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,5 +118,18 @@ func TestSlowCommitsHoldEachTransactionOnce(t *testing.T) {
 		if took := time.Since(begin); err != nil || took < slow.delay || took > 25*slow.delay {
 			t.Errorf("took %v, error %v", took, err)
 		}
+	}
+}
+
+// Ensure that the Caddyfile has the public half of the key that assertions are
+// signed with.
+func TestClientKeyIsInTheCaddyfile(t *testing.T) {
+	text, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := base64.RawURLEncoding.EncodeToString(clientKey().Public().(ed25519.PublicKey))
+	if !bytes.Contains(text, []byte(`"x":"`+x+`"`)) {
+		t.Errorf("the Caddyfile has another key than %s", x)
 	}
 }
