@@ -115,15 +115,21 @@ type Keyring struct {
 type slot struct {
 	key    tokenstore.Key
 	ring   atomic.Pointer[ring] // as it was last read
-	absent atomic.Int64         // until when, in milliseconds, there is believed to be none
-	change sync.Mutex           // serialises changes by this process
+	absent atomic.Pointer[absence]
+	change sync.Mutex // serialises changes by this process
 }
+
+// absence is the belief that there is no ring, up to a time in milliseconds. Whoever
+// knows better puts another one in its place, so that who looked before that, and
+// found nothing, cannot bring the belief back.
+type absence struct{ until int64 }
 
 // New returns the keyring of a store. It reads nothing yet.
 func New(db *tokenstore.DB) *Keyring {
 	k := &Keyring{db: db, slots: map[Purpose]*slot{}}
 	for _, purpose := range Purposes() {
 		k.slots[purpose] = &slot{key: tokenstore.NewKey("", tokenstore.KindSealed, "keyring:"+string(purpose))}
+		k.slots[purpose].absent.Store(new(absence))
 	}
 	return k
 }
@@ -220,13 +226,14 @@ func (k *Keyring) signing(ctx context.Context, purpose Purpose, policy Policy, l
 func (k *Keyring) read(ctx context.Context, purpose Purpose) (*ring, error) {
 	s := k.slots[purpose]
 	now := k.db.Now().UnixMilli()
-	if now < s.absent.Load() {
+	believed := s.absent.Load()
+	if now < believed.until {
 		return &ring{}, tokenstore.ErrNotFound
 	}
 	// The cache tells of every change at once: see tokenstore.
 	rec, err := tokenstore.Cached[tokenstore.Sealed](ctx, k.db, s.key)
 	if errors.Is(err, tokenstore.ErrNotFound) {
-		s.absent.Store(now + absentFor.Milliseconds())
+		s.absent.CompareAndSwap(believed, &absence{now + absentFor.Milliseconds()})
 		return &ring{}, err
 	}
 	if err != nil {
@@ -262,6 +269,7 @@ func (k *Keyring) open(rec *tokenstore.Record[tokenstore.Sealed]) (*ring, error)
 // is called with the slot's mutex held.
 func (k *Keyring) amend(ctx context.Context, s *slot, change func(*ring) ([]storedKey, error)) error {
 	r := &ring{generation: tokenstore.Generation{Key: s.key}}
+	defer func() { s.absent.Store(new(absence)) }() // whatever comes of it
 	rec, err := tokenstore.Load[tokenstore.Sealed](ctx, k.db, s.key)
 	if err == nil {
 		r, err = k.open(rec)
@@ -284,6 +292,5 @@ func (k *Keyring) amend(ctx context.Context, s *slot, change func(*ring) ([]stor
 	c := k.db.NewChange()
 	c.Replace(s.key, r.generation.Revision, sealed, time.Time{})
 	_, err = k.db.Commit(ctx, c)
-	s.absent.Store(0) // also when the outcome is unknown
 	return err
 }

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
-	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 )
 
@@ -178,18 +177,23 @@ type live struct {
 }
 
 // transports returns a client for each protocol of the TLS site. Each has one
-// connection, but in HTTP/1.
+// connection, but in HTTP/1 and for WebSockets over HTTP/2.
 func (g *streamGateway) transports() map[string]http.RoundTripper {
 	config := &tls.Config{InsecureSkipVerify: true, ServerName: "stream.localhost"}
 	h1 := &http.Transport{TLSClientConfig: config.Clone(), DialContext: dialHere}
 	h1.Protocols = new(http.Protocols)
 	h1.Protocols.SetHTTP1(true)
-	h2 := &http2.Transport{TLSClientConfig: config.Clone(), DialTLSContext: func(ctx context.Context, network, address string, config *tls.Config) (net.Conn, error) {
-		return (&tls.Dialer{Config: config}).DialContext(ctx, network, "127.0.0.1:"+g.tlsPort)
-	}}
+	h2 := &http.Transport{TLSClientConfig: config.Clone(), DialContext: dialHere, ForceAttemptHTTP2: true}
+	h2.Protocols = new(http.Protocols)
+	h2.Protocols.SetHTTP2(true)
 	h3 := &http3.Transport{TLSClientConfig: config.Clone()}
 	g.t.Cleanup(func() { h1.CloseIdleConnections(); h2.CloseIdleConnections(); _ = h3.Close() })
-	return map[string]http.RoundTripper{"h1": h1, "h2": h2, "h3": h3}
+	sockets := socketsH2{h2, func(ctx context.Context) (net.Conn, error) {
+		config := config.Clone()
+		config.NextProtos = []string{"h2"}
+		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", "127.0.0.1:"+g.tlsPort)
+	}}
+	return map[string]http.RoundTripper{"h1": h1, "h2": sockets, "h3": h3}
 }
 
 // dialHere is DialContext for sites of this machine, whatever their names.
@@ -323,8 +327,7 @@ func handshake(r *http.Request, protocol string) {
 		r.Header.Set("Upgrade", "websocket")
 		r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 	case "h2":
-		r.Method = http.MethodConnect
-		r.Header[":protocol"] = []string{"websocket"}
+		r.Method = http.MethodConnect // see [socketsH2]
 	case "h3":
 		r.Method, r.Proto = http.MethodConnect, "websocket"
 	}
