@@ -76,6 +76,10 @@ func (c claims) moment(name string) (time.Time, error) {
 	switch value := c[name].(type) {
 	case nil:
 		return time.Time{}, nil
+	case int64:
+		if value > 0 && value <= latest {
+			return time.Unix(value, 0).UTC(), nil
+		}
 	case float64:
 		if value > 0 && value <= latest {
 			whole, part := math.Modf(value)

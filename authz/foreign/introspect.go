@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 )
 
 // briefly is how long a token lives here, at least, whose issuer does not say
@@ -68,7 +69,7 @@ func (i *issuer) ask(ctx context.Context, client *fetch.Client, raw string, now 
 // token is active says nothing.
 func readAnswer(body []byte) (claims, error) {
 	var c claims
-	if json.Unmarshal(body, &c) != nil {
+	if json.Unmarshal(body, (*jose.Claims)(&c)) != nil {
 		return nil, errAnswer // the library's error repeats what it read
 	}
 	if _, ok := c["active"].(bool); !ok { // §2.2: required

@@ -17,6 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 )
 
 // active is the answer about a good opaque token, with changes.
@@ -241,7 +242,7 @@ func FuzzClaims(f *testing.F) {
 			i.Profile = ProfileStandard
 		}
 		var c claims
-		if json.Unmarshal(body, &c) != nil {
+		if json.Unmarshal(body, (*jose.Claims)(&c)) != nil {
 			return
 		}
 		p, err := i.judge(c, now)

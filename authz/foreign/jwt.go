@@ -45,7 +45,7 @@ func (i *issuer) verify(ctx context.Context, raw string, now time.Time) (*verdic
 		return nil, authz.ErrInvalidToken.Because(err)
 	}
 	var c claims
-	if err := t.Claims(&c); err != nil {
+	if err := t.Claims((*jose.Claims)(&c)); err != nil {
 		return nil, authz.ErrInvalidToken.Because(err)
 	}
 	p, err := i.judge(c, now)

@@ -227,3 +227,20 @@ func TestIssuerThatIsDown(t *testing.T) {
 	s := w.set(func(i *Issuer) { i.JWKS = "http://127.0.0.1:1/jwks" })
 	refuses(t, s, w.sign(w.claims(nil), at), "no keys", authz.ErrTemporarilyUnavailable)
 }
+
+// Ensure that an id of 64 bits reaches those who judge and those who are told with
+// all its digits, from both kinds of tokens: with fewer, accounts that are near to
+// each other are one.
+func TestAttackAccountsThatRoundToEachOther(t *testing.T) {
+	w := newWorld(t)
+	const account = int64(9007199254740993)
+	w.says(w.active(claims{"account": account}))
+	for _, p := range []authz.Principal{
+		passes(t, w.set(nil), w.sign(w.claims(claims{"account": account}), at), "a signed token"),
+		passes(t, w.set(w.introspected(0)), "opaque", "an opaque token"),
+	} {
+		if p.Claims["account"] != account {
+			t.Errorf("the account is %v", p.Claims["account"])
+		}
+	}
+}

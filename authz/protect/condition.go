@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -185,8 +186,11 @@ func matches(claim any, values []string) bool {
 	return ok && slices.Contains(values, text)
 }
 
+// maxExact is from where on float64 has no room for every whole number.
+const maxExact = 1 << 53
+
 // claimText returns a claim that is one value as text. Lists and objects are
-// none, nor is what is not there.
+// none, nor is what is not there, nor a number that has lost digits on the way.
 func claimText(claim any) (text string, ok bool) {
 	switch claim := claim.(type) {
 	case string:
@@ -198,6 +202,9 @@ func claimText(claim any) (text string, ok bool) {
 	case uint64: // as CBOR decodes what is not negative
 		return strconv.FormatUint(claim, 10), true
 	case float64: // as JSON decodes numbers
+		if math.Abs(claim) >= maxExact && claim == math.Trunc(claim) {
+			return "", false // another number may have been meant
+		}
 		return strconv.FormatFloat(claim, 'f', -1, 64), true
 	case fmt.Stringer: // such as json.Number
 		return claim.String(), true

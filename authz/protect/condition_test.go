@@ -50,6 +50,9 @@ func TestClaimConditions(t *testing.T) {
 		{"level 3", 3.5, false},
 		{"level 3.5", []any{3.5}, true},
 		{"level 3", json.Number("3"), true},
+		{"account 9007199254740993", int64(9007199254740993), true},
+		{"account 9007199254740992", float64(9007199254740993), false}, // it has become another
+		{"account 9007199254740992", []any{float64(9007199254740993)}, false},
 		{"admin true", true, true},
 		{"admin true", false, false},
 		{"sub u-17", "eve", true},

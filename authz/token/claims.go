@@ -145,7 +145,7 @@ func decodeClaims(tok *jose.Token, issuer string) (d tokenstore.Derived[Record],
 		return d, false
 	}
 	if c.Own.More {
-		if tok.Claims(&d.Value.Claims) != nil {
+		if tok.Claims((*jose.Claims)(&d.Value.Claims)) != nil {
 			return d, false
 		}
 		maps.DeleteFunc(d.Value.Claims, func(name string, _ any) bool { return isReserved(name) })
