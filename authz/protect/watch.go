@@ -124,9 +124,16 @@ func (g *Guard) round() {
 	// All of a round share the time of one: a store that hangs must not keep
 	// those at the end of the list open long after they expired.
 	until := began.Add(watchEvery)
-	for _, p := range g.watch.older(began.Sub(g.watch.made) - watchAfter) {
-		if refusal := g.judgeAgain(p, until); refusal != nil {
-			g.cut(p, refusal)
+	under := g.watch.older(began.Sub(g.watch.made) - watchAfter)
+	// Ours go first: another issuer that does not answer must not take their time.
+	for _, ours := range [...]bool{true, false} {
+		for _, p := range under {
+			if ours != (p.principal.Issuer == g.config.Issuer) {
+				continue
+			}
+			if refusal := g.judgeAgain(p, until); refusal != nil {
+				g.cut(p, refusal)
+			}
 		}
 	}
 	g.watch.due.Store(false)
@@ -135,10 +142,12 @@ func (g *Guard) round() {
 	}
 }
 
-// older returns the requests that came before a time and are still under way.
+// older returns the requests that came before a time and are still under way. It
+// begins anywhere: where time runs out, others are left each time.
 func (w *watch) older(than time.Duration) (under []*passage) {
+	first := rand.IntN(watchShards)
 	for i := range w.shards {
-		s := &w.shards[i]
+		s := &w.shards[(first+i)%watchShards]
 		s.mu.Lock()
 		for p := s.oldest; p != nil && p.since < than; p = p.newer {
 			if !p.ended {

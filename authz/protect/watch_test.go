@@ -196,6 +196,59 @@ func TestRequestsExpireTogetherWhileTheStoreHangs(t *testing.T) {
 	})
 }
 
+// halfHanging is an Authenticator whose tokens of another issuer hang as long as they
+// may, once told so, and whose own ones take a look at the store.
+type halfHanging struct{ hanging }
+
+func (h *halfHanging) Authenticate(ctx context.Context, c authz.Credential) (authz.Principal, error) {
+	expires := func(p *authz.Principal) { p.Expires = time.Now().Add(time.Hour) }
+	switch {
+	case c.Value == "foreign":
+		if _, err := h.hanging.Authenticate(ctx, c); err != nil {
+			return authz.Principal{}, err
+		}
+		return changed(func(p *authz.Principal) { p.Issuer, p.Audience = testForeign, []string{"api"}; expires(p) }, "user"), nil
+	case ctx.Err() != nil:
+		return authz.Principal{}, ctx.Err()
+	case h.hangs.Load():
+		return authz.Principal{}, authz.ErrInvalidToken
+	}
+	return changed(expires, "user"), nil
+}
+
+// Ensure that an issuer that hangs does not keep revoked tokens of ours in use: its
+// streams would take all the time there is.
+func TestAttackStreamsOfAnIssuerThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth := new(halfHanging)
+		c := abroad(t, "allow /* user")
+		c.Authenticator, c.Now = auth, time.Now
+		g := newGuard(t, c)
+		ended := make(chan struct{})
+		for range 40 {
+			go through(t, g, httptest.NewRecorder(), get("GET", "https://api.example.com/events", "foreign"), func(_ http.ResponseWriter, r *http.Request) error {
+				<-ended
+				return nil
+			})
+		}
+		through(t, g, httptest.NewRecorder(), get("GET", "https://api.example.com/events", "user"), func(_ http.ResponseWriter, r *http.Request) error {
+			time.Sleep(opened)
+			auth.hangs.Store(true)
+			start := time.Now()
+			select {
+			case <-r.Context().Done():
+			case <-time.After(time.Minute):
+			}
+			if lasted := time.Since(start); lasted > promised {
+				t.Errorf("the request lasted %s after the revocation", lasted)
+			}
+			return nil
+		})
+		close(ended)
+		time.Sleep(time.Minute)
+	})
+}
+
 // Ensure that following a request costs no allocation.
 func TestFollowingDoesNotAllocate(t *testing.T) {
 	g := typicalGuard(t)
