@@ -27,6 +27,8 @@ const (
 	MaxExpression = 4096
 	// MaxMaxAge is the longest [Conditions].MaxAge, in seconds: ten years.
 	MaxMaxAge = 10 * 365 * 24 * 3600
+	// authTimeAhead is how far another issuer's clock may be ahead of ours.
+	authTimeAhead = time.Minute
 )
 
 // Conditions are what a row demands of a principal beyond scopes. All that are
@@ -140,7 +142,7 @@ func (c *Conditions) refusal(p *authz.Principal, now time.Time) *authz.Error {
 	switch {
 	case len(c.ACRValues) > 0 && !slices.Contains(c.ACRValues, p.ACR):
 		return errAuthentication
-	case c.MaxAge > 0 && (p.AuthTime.IsZero() || now.Sub(p.AuthTime) > time.Duration(c.MaxAge)*time.Second):
+	case c.MaxAge > 0 && !c.recent(p.AuthTime, now):
 		return errAuthentication
 	case len(c.Groups) > 0 && !matches(p.Claims[claimGroups], c.Groups):
 		return errConditions
@@ -151,6 +153,13 @@ func (c *Conditions) refusal(p *authz.Principal, now time.Time) *authz.Error {
 		}
 	}
 	return nil
+}
+
+// recent reports whether a sign-in is not too long ago. One that is yet to come
+// would stay recent for as long as its issuer likes.
+func (c *Conditions) recent(signIn, now time.Time) bool {
+	ago := now.Sub(signIn)
+	return !signIn.IsZero() && ago <= time.Duration(c.MaxAge)*time.Second && ago >= -authTimeAhead
 }
 
 // claimOf returns a fact of p by its name as a claim (RFC 9068 §2.2), or nil.

@@ -89,7 +89,7 @@ func TestClaimConditions(t *testing.T) {
 }
 
 // Ensure that a sign-in that is too old or too weak, and none at all, is asked for
-// again as RFC 9470 §3 says.
+// again as RFC 9470 §3 says; so is one that is yet to come, and would never be old.
 func TestStepUp(t *testing.T) {
 	config := conditional(t, Conditions{ACRValues: []string{"urn:two", "urn:three"}, MaxAge: 300})
 	signedIn := func(acr string, ago time.Duration) authz.Principal {
@@ -99,11 +99,13 @@ func TestStepUp(t *testing.T) {
 		"good":  signedIn("urn:two", 5*time.Minute),
 		"old":   signedIn("urn:two", 5*time.Minute+time.Second),
 		"weak":  signedIn("urn:one", 0),
+		"ahead": signedIn("urn:two", -authTimeAhead), // its issuer's clock is
+		"ever":  signedIn("urn:two", -authTimeAhead-time.Second),
 		"never": changed(func(p *authz.Principal) { p.ACR = "urn:three" }, "user"),
 		"user":  principal("user"),
 	}
 	g := newGuard(t, config)
-	for token, status := range map[string]int{"good": 200, "old": 401, "weak": 401, "never": 401, "user": 401} {
+	for token, status := range map[string]int{"good": 200, "ahead": 200, "ever": 401, "old": 401, "weak": 401, "never": 401, "user": 401} {
 		w, _, _ := serve(t, get("GET", "/x", token), g)
 		challenge := w.Header().Get("WWW-Authenticate")
 		if w.Code != status || status == 401 && (!strings.Contains(challenge, `Bearer error="insufficient_user_authentication"`) ||

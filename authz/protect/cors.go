@@ -219,6 +219,19 @@ func (w *sharedWriter) settle() {
 	if w.origin != "" {
 		w.cors.allow(h, w.origin)
 	}
+	if !w.cors.any() && !slices.ContainsFunc(h["Vary"], variesByOrigin) {
+		h.Add("Vary", "Origin") // somebody further in has taken it away
+	}
+}
+
+// variesByOrigin reports whether a value of Vary names Origin, or everything.
+func variesByOrigin(value string) bool {
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.Trim(name, " \t"); name == "*" || strings.EqualFold(name, "Origin") {
+			return true
+		}
+	}
+	return false
 }
 
 // WriteHeader sets the headers at the last moment. An informational answer, but

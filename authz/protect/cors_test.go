@@ -119,6 +119,27 @@ func TestSharedAnswers(t *testing.T) {
 	}
 }
 
+// Ensure that caches do not give the answer for one origin to another, whatever the
+// service makes of Vary.
+func TestAttackAnswersFromTheCacheOfAnotherOrigin(t *testing.T) {
+	g := newGuard(t, sharing(t))
+	for vary, want := range map[string]string{"": "Origin", "Accept": "Accept,Origin", "accept, origin": "accept, origin", "*": "*"} {
+		r := get("GET", "/a", "user")
+		r.Header.Set("Origin", app)
+		w := httptest.NewRecorder()
+		err := g.ServeHTTP(w, r, func(w http.ResponseWriter, _ *http.Request) error {
+			if w.Header().Del("Vary"); vary != "" {
+				w.Header().Set("Vary", vary)
+			}
+			_, err := w.Write([]byte("x"))
+			return err
+		})
+		if got := strings.Join(w.Header()["Vary"], ","); err != nil || got != want {
+			t.Errorf("the service's %q has become %q, %v", vary, got, err)
+		}
+	}
+}
+
 // Ensure that every page may be let in, but never with credentials.
 func TestSharingWithEverybody(t *testing.T) {
 	config := sharing(t)

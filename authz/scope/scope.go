@@ -5,6 +5,7 @@
 package scope
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,6 +32,17 @@ func Of(words ...string) Set {
 	s := slices.Clone(words)
 	slices.Sort(s)
 	return Set(slices.Compact(s))
+}
+
+// UnmarshalJSON reads a list of words in any order, each as often as it is there.
+// Whether they are valid is not looked at.
+func (s *Set) UnmarshalJSON(text []byte) error {
+	var words []string
+	if err := json.Unmarshal(text, &words); err != nil {
+		return err
+	}
+	*s = Of(words...)
+	return nil
 }
 
 // Valid reports whether word is a scope-token of RFC 6749 §3.3: printable

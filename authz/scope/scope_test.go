@@ -4,6 +4,7 @@
 package scope_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -142,4 +143,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is read as %q, and written again as %q, %v", text, set, again, err)
 		}
 	})
+}
+
+// Ensure that a list of words makes a set in whatever order a person wrote it: as it
+// stands it would be compared wrong.
+func TestAttackWordsOutOfOrder(t *testing.T) {
+	var r scope.Requirement
+	if err := json.Unmarshal([]byte(`[["write","read","write"],[],null]`), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r) != 3 || !slices.Equal(r[0], scope.Of("read", "write")) || len(r[1])+len(r[2]) != 0 || !r[:1].MetBy(scope.Of("read", "write")) {
+		t.Errorf("%q", r)
+	}
+	for _, text := range []string{`"read"`, `[1]`, `{}`} {
+		if json.Unmarshal([]byte(text), new(scope.Set)) == nil {
+			t.Errorf("%s is read", text)
+		}
+	}
 }
