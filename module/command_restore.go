@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/bolt"
 )
@@ -24,9 +25,10 @@ checked to its last record first: format, identity, sealing key, MACs. The store
 is the old one or the new one at every moment, and the old file stays beside it.
 
 All tokens from before are dead then, because some of them may have been revoked
-since the backup was made; clients stay. --keep-tokens keeps the tokens, and
-BRINGS BACK THOSE THAT WERE REVOKED SINCE: it is for a backup that nothing was
-revoked after.
+since the backup was made; clients stay. So are the keys that signed them, which
+may have been withdrawn: new ones are made. --keep-tokens keeps tokens and keys,
+and BRINGS BACK THOSE THAT WERE REVOKED SINCE: it is for a backup that nothing
+was revoked after.
 
 The sealing key is not in a backup. It must be the one that the store had when
 the backup was made.`,
@@ -70,7 +72,7 @@ func restore(c *console) error {
 	bar := c.progress("checking", "records")
 	done, err := bolt.Restore(c.ctx, c.args[0], store.file, bolt.RestoreOptions{
 		RestoreOptions: tokenstore.RestoreOptions{
-			SealKeys: store.keys, KeepTokens: set("keep-tokens"), ResetClock: set("reset-clock"),
+			SealKeys: store.keys, KeepTokens: set("keep-tokens"), ResetClock: set("reset-clock"), Forget: keyring.Records(),
 		},
 		Other:    set("other-store"),
 		Progress: bar.at,

@@ -8,14 +8,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
-	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 )
-
-// ownTokens is our own authorization server among the issuers of a guard.
-type ownTokens struct{ *token.Verifier }
-
-// Recognizes implements [foreign.Own].
-func (o ownTokens) Recognizes(raw string) bool { return o.FormatOf(raw) != nil }
 
 // ValidateIssuer returns what is wrong with a foreign authorization server as
 // it is configured. Its secret must be a placeholder: what stands in the
@@ -62,5 +55,5 @@ func (p *Protect) authenticator() protect.Authenticator {
 	if len(p.foreign) == 0 {
 		return p.app.verifier
 	}
-	return foreign.NewSet(p.app.runtime.foreign, ownTokens{p.app.verifier}, p.app.Issuer, p.foreign, p.app.InsecureHTTP)
+	return foreign.NewSet(p.app.runtime.foreign, p.app.verifier, p.app.Issuer, p.foreign, p.app.InsecureHTTP)
 }

@@ -5,6 +5,8 @@ package tokenstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -19,9 +21,20 @@ type Derived[T any] struct {
 	// merely has to be there: that is for ids that are never used again, when the
 	// revision was not known yet at signing.
 	Anchors []Generation
+	// Basis is the generation of the record that it was found out by; the zero
+	// Generation if there is none. That it has moved says nothing yet: what there is
+	// now may lead to the same.
+	Basis Generation
 	// Unless is the mark of [RevokedKey] that ends it, or "".
 	Unless Key
 }
+
+// deriveTries is how often something is found out anew because its basis moved
+// meanwhile.
+const deriveTries = 5
+
+// errMoved: the basis has moved since find read it.
+var errMoved = errors.New("its basis has moved")
 
 // kindDerived is of keys in the cache only: nothing in the store has it.
 const kindDerived Kind = 'D'
@@ -59,7 +72,7 @@ func Recall[T any](db *DB, scope, text string) (*Record[T], bool) {
 // Derive finds something out about a text and remembers it. scope is what else find
 // goes by, and has no NUL in it. find does the work; then all anchors and the mark are
 // read at once, but for those that are known anyway. Concurrent calls for one text
-// share one find.
+// share one find, which is called again when its basis moves.
 //
 // The errors are find's own, ErrNotFound when an anchor is absent, expired or at
 // another generation, when the mark is there, or when it has expired, and those of
@@ -68,15 +81,20 @@ func Derive[T any](ctx context.Context, db *DB, scope, text string, find func(co
 	key := Key(appendDerivedKey(nil, scope, text))
 	return miss[T](ctx, db, key, func(ctx context.Context, known *anchors) (*entry, error) {
 		db.counts.loads.Add(1)
-		d, err := find(ctx)
-		if err != nil {
-			return nil, err
+		for range deriveTries {
+			d, err := find(ctx)
+			if err != nil {
+				return nil, err
+			}
+			k := &kept[T]{record: Record[T]{Key: key, Expires: d.Expires, Anchors: d.Anchors, Value: d.Value}}
+			e := db.begin(&k.entry, key)
+			e.record = &k.record
+			e.limit(millis(d.Expires))
+			if err = db.affirm(ctx, e, d.Anchors, d.Basis, d.Unless, known); !errors.Is(err, errMoved) {
+				return e, err
+			}
 		}
-		k := &kept[T]{record: Record[T]{Key: key, Expires: d.Expires, Anchors: d.Anchors, Value: d.Value}}
-		e := db.begin(&k.entry, key)
-		e.record = &k.record
-		e.limit(millis(d.Expires))
-		return e, db.affirm(ctx, e, d.Anchors, d.Unless, known)
+		return nil, fmt.Errorf("%w: what it is found out by changes faster than it can be read", ErrUnavailable)
 	})
 }
 
@@ -85,25 +103,31 @@ func Derive[T any](ctx context.Context, db *DB, scope, text string, find func(co
 //
 // Unlike a record's, these anchors are known before the first read and do not
 // change. So a generation that a read does not find is gone for good, and refuses;
-// what is known from before may only confirm: see epochs.
-func (db *DB) affirm(ctx context.Context, e *entry, gens []Generation, unless Key, known *anchors) error {
+// what is known from before may only confirm: see epochs. Of basis it is errMoved.
+func (db *DB) affirm(ctx context.Context, e *entry, gens []Generation, basis Generation, unless Key, known *anchors) error {
 	db.at(stepLoadBegun)
-	keys := make([]Key, 0, 1+len(gens))
-	unknown := make([]Generation, 0, 1+len(gens))
-	captured := make([]mark, 0, 1+len(gens))
+	keys := make([]Key, 0, 2+len(gens))
+	unknown := make([]Generation, 0, 2+len(gens))
+	captured := make([]mark, 0, 2+len(gens))
 	ask := func(g Generation) {
 		m := db.epochs.capture(g.Key)
 		e.marks, captured = append(e.marks, m), append(captured, m)
 		keys, unknown = append(keys, g.Key), append(unknown, g)
 	}
-	for _, g := range gens {
+	look := func(g Generation) {
 		if a := known.get(db, g.Key); a != nil && (g.Revision == 0 || g.Revision == a.revision) {
 			db.at(stepLoadKnown)
 			e.marks = append(e.marks, a.marks...)
 			e.limit(a.until)
-			continue
+			return
 		}
 		ask(g)
+	}
+	for _, g := range gens {
+		look(g)
+	}
+	if basis.Key != "" {
+		look(basis)
 	}
 	if unless != "" {
 		ask(Generation{Key: unless})
@@ -122,6 +146,9 @@ func (db *DB) affirm(ctx context.Context, e *entry, gens []Generation, unless Ke
 				continue
 			}
 			if g.Revision != 0 && items[i].Revision != g.Revision {
+				if g.Key == basis.Key {
+					return errMoved
+				}
 				return ErrNotFound
 			}
 			a, err := db.decode(items[i]) // an absent one is ErrNotFound

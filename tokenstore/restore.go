@@ -17,6 +17,9 @@ type RestoreOptions struct {
 	// revoked after it was made. Otherwise the store's own anchor is raised, and
 	// every token from before the restoring is dead.
 	KeepTokens bool
+	// Forget are the keys of records that die with the tokens: what those were made
+	// with may have been withdrawn since. It takes tokens not kept.
+	Forget []Key
 	// Seen is the latest time that the replaced store is known to have seen. The
 	// restored one goes on from there, or from its own if that is later: what had
 	// expired stays so.
@@ -48,6 +51,9 @@ func Restore(ctx context.Context, store Store, opts RestoreOptions) error {
 	c.Put(clockKey(), db.clock.millis(), time.Time{})
 	if !opts.KeepTokens {
 		c.Revoke(db.StoreAnchor())
+		for _, key := range opts.Forget {
+			c.Delete(key)
+		}
 	}
 	c.Audit(AuditEntry{Type: "store_restored", Outcome: "allowed", Actor: "admin"})
 	_, err = db.Commit(ctx, c)

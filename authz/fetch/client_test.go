@@ -296,6 +296,37 @@ func TestOneVictimIsNotFlooded(t *testing.T) {
 	}
 }
 
+// Ensure that strangers who have us wait for as many hosts as there may be keep
+// nobody from the operator's (row F07).
+func TestStrangersDoNotTakeTheOperatorsTurns(t *testing.T) {
+	var all turns
+	var done []func()
+	take := func(host string, by Trust) error {
+		leave, err := all.take(t.Context(), host, by)
+		if err == nil {
+			done = append(done, leave)
+		}
+		return err
+	}
+	for i := range maxHosts {
+		if err := take(fmt.Sprintf("n%d.example.com", i), Stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if take("one.too.many.example.com", Stranger) == nil {
+		t.Error("strangers have no bound")
+	}
+	if err := take("login.example.com", Operator); err != nil {
+		t.Errorf("the operator's: %v", err)
+	}
+	for _, leave := range done {
+		leave()
+	}
+	if err := take("again.example.com", Stranger); err != nil || len(all.hosts) != 1 {
+		t.Errorf("afterwards: %v, %d hosts", err, len(all.hosts))
+	}
+}
+
 // Ensure that a form and an authorization go out as they are given, and that
 // an answer that is no success comes back.
 func TestFormsAreSent(t *testing.T) {

@@ -16,7 +16,8 @@ const (
 	// strangers named, and turnsOfOperator to one that the operator named.
 	turnsOfStranger = 4
 	turnsOfOperator = 64
-	// maxHosts bounds the hosts that are spoken to or waited for at one time.
+	// maxHosts bounds the hosts that strangers named and that are spoken to or waited
+	// for at one time. The operator names as many as the configuration has.
 	maxHosts = 256
 	// budgetOfAddress is how many connections strangers may have us make to one
 	// address in [budgetTime], whatever names they find for it: many small
@@ -32,6 +33,8 @@ const (
 type turns struct {
 	mu    sync.Mutex
 	hosts map[turn]*line
+	// strangers is how many of them strangers named.
+	strangers int
 }
 
 // turn keeps strangers from standing in the operator's line.
@@ -67,7 +70,7 @@ func (t *turns) join(key turn) (*line, error) {
 	defer t.mu.Unlock()
 	l := t.hosts[key]
 	if l == nil {
-		if len(t.hosts) >= maxHosts {
+		if key.stranger && t.strangers >= maxHosts {
 			return nil, errors.New("too many hosts at one time")
 		}
 		if t.hosts == nil {
@@ -76,6 +79,7 @@ func (t *turns) join(key turn) (*line, error) {
 		n := turnsOfOperator
 		if key.stranger {
 			n = turnsOfStranger
+			t.strangers++
 		}
 		l = &line{slots: make(chan struct{}, n)}
 		t.hosts[key] = l
@@ -89,6 +93,9 @@ func (t *turns) leave(key turn, l *line) {
 	defer t.mu.Unlock()
 	if l.users--; l.users == 0 {
 		delete(t.hosts, key)
+		if key.stranger {
+			t.strangers--
+		}
 	}
 }
 

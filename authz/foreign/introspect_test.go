@@ -124,6 +124,54 @@ func TestManyRequestsAskOnce(t *testing.T) {
 	}
 }
 
+// Ensure that a token which is revoked while an earlier request asks about it is
+// refused to later ones: the answer to that question is older than they may have it.
+func TestRevokedWhileAskedAbout(t *testing.T) {
+	w := newWorld(t)
+	s := w.set(w.introspected(0))
+	begun, release := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	w.answer = func(rw http.ResponseWriter, _ *http.Request) {
+		good := false
+		first.Do(func() { good = true; close(begun); <-release })
+		_ = json.NewEncoder(rw).Encode(claims{"active": good, "token_type": "Bearer", "client_id": "app", "aud": "api"})
+	}
+	var group sync.WaitGroup
+	group.Go(func() { passes(t, s, "token", "before it was revoked") })
+	<-begun // and now it is revoked
+	entered := make(chan struct{}, 20)
+	for range cap(entered) {
+		group.Go(func() {
+			ctx := arriving{t.Context(), entered}
+			if _, err := s.Authenticate(ctx, bearer("token")); !errors.Is(err, authz.ErrInvalidToken) {
+				t.Errorf("after it was revoked: %v", err)
+			}
+		})
+	}
+	for range cap(entered) {
+		<-entered
+	}
+	close(release)
+	group.Wait()
+	if n := w.asked.Load(); n < 2 {
+		t.Errorf("asked %d times: the later ones were not asked about", n)
+	}
+}
+
+// arriving is a context that tells when somebody begins to wait with it.
+type arriving struct {
+	context.Context
+	entered chan<- struct{}
+}
+
+func (a arriving) Done() <-chan struct{} {
+	select {
+	case a.entered <- struct{}{}:
+	default: // again
+	}
+	return a.Context.Done()
+}
+
 // Ensure that an answer that says something else than yes is a no, and one that
 // says nothing is trouble of ours (row S01).
 func TestAnswersThatAreNoYes(t *testing.T) {

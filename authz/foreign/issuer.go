@@ -155,10 +155,14 @@ func (i *Issuer) validate(by fetch.Trust) error {
 			return fmt.Errorf("the name of a claim has at most %d bytes", maxName)
 		}
 	}
-	if i.Introspection != nil {
-		if err := i.Introspection.validate(by); err != nil {
-			return fmt.Errorf("introspection: %w", err)
-		}
+	if i.Introspection == nil {
+		return nil
+	}
+	if err := i.Introspection.validate(by); err != nil {
+		return fmt.Errorf("introspection: %w", err)
+	}
+	if i.JWKS == "" && (i.Profile != "" || len(i.Algorithms) > 0) {
+		return errors.New("profile and algorithms are for signatures, and without jwks none is looked at: the issuer is asked about all of its tokens")
 	}
 	return nil
 }

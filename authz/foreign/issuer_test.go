@@ -19,6 +19,7 @@ func TestIssuersAreValidated(t *testing.T) {
 		keep := client.Duration(MaxCache)
 		return Issuer{
 			Issuer: "https://login.example.com/tenant", Audience: []string{"api"}, Profile: ProfileGeneric, Algorithms: []string{"RS256"},
+			JWKS:          "https://login.example.com/jwks",
 			Introspection: &Introspection{URL: "https://login.example.com/introspect", ClientID: "gate", ClientSecret: "secret", Cache: &keep},
 		}
 	}
@@ -46,6 +47,8 @@ func TestIssuersAreValidated(t *testing.T) {
 		"cache is":              func(i *Issuer) { i.Introspection.Cache = duration(MaxCache + 1) },
 		"the name of a claim":   func(i *Issuer) { i.ScopeClaim = strings.Repeat("x", maxName+1) },
 		"audience: at most":     func(i *Issuer) { i.Audience = strings.Split(strings.Repeat("a,", MaxAudience), ",") },
+		"profile and algori":    func(i *Issuer) { i.JWKS, i.Algorithms = "", nil }, // they would do nothing
+		"without jwks none is":  func(i *Issuer) { i.JWKS, i.Profile = "", "" },
 		"the URL's host is an ": func(i *Issuer) { i.Issuer = "https://127.1/" },
 	} {
 		i := good()

@@ -136,32 +136,41 @@ var (
 
 // once asks about a token. Those who want to know the same share one question,
 // which goes on when one of them gives up.
+//
+// A question that was on its way already has an answer from before this request: it
+// counts for as long as one that is remembered. Otherwise the next one does, which
+// begins after this request arrived.
 func (m *Memory) once(ctx context.Context, d digest, ask func(context.Context) (*verdict, error)) (*verdict, error) {
-	f, err := m.join(d, ask)
-	if err != nil {
-		return nil, authz.ErrTemporarilyUnavailable.Because(err)
-	}
-	select {
-	case <-f.done:
-		return f.verdict, f.err
-	case <-ctx.Done():
-		return nil, authz.ErrTemporarilyUnavailable.Because(context.Cause(ctx))
+	for late := true; ; late = false {
+		f, own, err := m.join(d, ask)
+		if err != nil {
+			return nil, authz.ErrTemporarilyUnavailable.Because(err)
+		}
+		select {
+		case <-f.done:
+			if own || !late || f.err != nil || m.now().Before(f.verdict.until) {
+				return f.verdict, f.err
+			}
+		case <-ctx.Done():
+			return nil, authz.ErrTemporarilyUnavailable.Because(context.Cause(ctx))
+		}
 	}
 }
 
-func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (*flight, error) {
+// join returns the question on its way, or begins it; own says which.
+func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (f *flight, own bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if f := m.flights[d]; f != nil {
-		return f, nil
+		return f, false, nil
 	}
 	switch {
 	case m.closed:
-		return nil, errClosed
+		return nil, false, errClosed
 	case len(m.flights) >= maxFlights:
-		return nil, errBusy
+		return nil, false, errBusy
 	}
-	f := &flight{done: make(chan struct{})}
+	f = &flight{done: make(chan struct{})}
 	m.flights[d] = f
 	m.working.Go(func() {
 		f.verdict, f.err = ask(m.ctx)
@@ -177,5 +186,5 @@ func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (*f
 		m.mu.Unlock()
 		close(f.done)
 	})
-	return f, nil
+	return f, true, nil
 }

@@ -128,10 +128,25 @@ type absence struct{ until int64 }
 func New(db *tokenstore.DB) *Keyring {
 	k := &Keyring{db: db, slots: map[Purpose]*slot{}}
 	for _, purpose := range Purposes() {
-		k.slots[purpose] = &slot{key: tokenstore.NewKey("", tokenstore.KindSealed, "keyring:"+string(purpose))}
+		k.slots[purpose] = &slot{key: purpose.record()}
 		k.slots[purpose].absent.Store(new(absence))
 	}
 	return k
+}
+
+// record is where the ring of a purpose is in a store.
+func (p Purpose) record() tokenstore.Key {
+	return tokenstore.NewKey("", tokenstore.KindSealed, "keyring:"+string(p))
+}
+
+// Records are where all rings are in a store, for who does without those there:
+// others are made at first need.
+func Records() []tokenstore.Key {
+	var keys []tokenstore.Key
+	for _, purpose := range Purposes() {
+		keys = append(keys, purpose.record())
+	}
+	return keys
 }
 
 // Now is the time of the store.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/bolt"
 )
 
 // Ensure that every algorithm signs what the published keys verify, that J15: no
@@ -214,6 +216,44 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 	}
 	if second := w.sign(t, keyring.AccessTokens, keyring.Policy{}, time.Hour); second.Header != first.Header {
 		t.Errorf("sealed anew, another key signs: %v, before %v", second.Header, first.Header)
+	}
+}
+
+// Ensure X06 for keys: one that somebody else may have, and that was withdrawn after
+// a backup was made, is not trusted again once that backup is restored.
+func TestWithdrawnKeysDoNotComeBackWithABackup(t *testing.T) {
+	w := newWorld(t)
+	leaked := w.sign(t, keyring.AccessTokens, keyring.Policy{}, time.Hour).Header.KeyID
+	told := w.sign(t, keyring.Identities, keyring.Policy{}, time.Minute).Header.KeyID
+	var copied bytes.Buffer
+	if err := w.db.Snapshot(t.Context(), &copied); err != nil {
+		t.Fatal(err)
+	}
+	backup := w.path + ".backup"
+	if err := os.WriteFile(backup, copied.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, purpose := range keyring.Purposes() {
+		if err := w.keys.Rotate(t.Context(), purpose, keyring.Policy{}, keyring.Revoking); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bolt.Restore(t.Context(), backup, w.path, bolt.RestoreOptions{RestoreOptions: tokenstore.RestoreOptions{
+		SealKeys: []tokenstore.SealKey{w.seal}, Forget: keyring.Records(),
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	w.open(t)
+	for purpose, id := range map[keyring.Purpose]string{keyring.AccessTokens: leaked, keyring.Identities: told} {
+		if now := w.sign(t, purpose, keyring.Policy{}, time.Minute).Header.KeyID; now == id {
+			t.Errorf("%s: the withdrawn key signs", purpose)
+		}
+		if _, _, err := w.keys.Find(t.Context(), purpose, id); !errors.Is(err, tokenstore.ErrNotFound) {
+			t.Errorf("%s: the withdrawn key is trusted: %v", purpose, err)
+		}
 	}
 }
 

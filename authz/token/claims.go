@@ -161,8 +161,8 @@ var anchorKinds = []tokenstore.Kind{
 	tokenstore.KindSessionAnchor, tokenstore.KindConsentAnchor, tokenstore.KindGrant,
 }
 
-// usualAnchors is how many anchors a token has, with the keys that signed it.
-const usualAnchors = 7
+// usualAnchors is how many anchors a token has.
+const usualAnchors = 6
 
 // impliedID is the id of a token's anchor that need not be written out.
 func impliedID(t *Record, kind tokenstore.Kind) string {

@@ -129,8 +129,9 @@ func (j *JWT) verify(ctx context.Context, raw string) (d tokenstore.Derived[Reco
 		return d, tokenstore.ErrNotFound
 	}
 	d.Unless = tokenstore.RevokedKey(d.Value.ID)
-	// When its key is withdrawn, so is what is remembered of the token.
-	d.Anchors = append(d.Anchors, generation)
+	// When the keys change, what is remembered of the token counts no more; whether
+	// it still is valid, they say.
+	d.Basis = generation
 	return d, nil
 }
 

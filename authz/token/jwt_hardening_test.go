@@ -134,6 +134,36 @@ func TestJWTOfAnotherIssuer(t *testing.T) {
 	w.valid(t, raw, true)
 }
 
+// Ensure J14 in a race: a token whose keys rotate between the check of its
+// signature and the look at what it depends on is not called invalid, because its
+// client would throw it away; unless the rotation withdraws them.
+func TestKeysRotateWhileAJWTIsVerified(t *testing.T) {
+	for pace, good := range map[keyring.Pace]bool{keyring.Overlapping: true, keyring.AtOnce: true, keyring.Revoking: false} {
+		w := newSignedWorld(t)
+		raw := w.mint(t, w.order(t)).Access
+		keys, err := w.jwt.Keys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keys.Published(t.Context(), keyring.AccessTokens); err != nil { // and are in the cache
+			t.Fatal(err)
+		}
+		rotated := false
+		rotate := func() {
+			rotated = true
+			if err := keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace); err != nil {
+				t.Error(err)
+			}
+		}
+		w.engine.before.Store(&rotate)
+		w.valid(t, raw, good)
+		if !rotated {
+			t.Error("nothing was read")
+		}
+		w.valid(t, raw, good)
+	}
+}
+
 // Ensure S08: a token with any one character changed, cut or added is none, but
 // for the twins of ECDSA signatures.
 func TestAlteredJWT(t *testing.T) {

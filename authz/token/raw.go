@@ -112,6 +112,16 @@ func Check(raw string) (Kind, bool) {
 	return kind, true
 }
 
+// isOurs reports whether raw begins like a secret of ours, whole or not.
+func isOurs(raw string) bool {
+	for _, prefix := range prefixes[Access:] {
+		if strings.HasPrefix(raw, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // Digest returns what the store knows a secret by: its SHA-256. The secrets of
 // [New] have 256 random bits, so a plain hash cannot be searched.
 func Digest(raw string) [sha256.Size]byte {

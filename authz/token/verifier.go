@@ -92,6 +92,10 @@ func (v *Verifier) Find(ctx context.Context, raw string) (*tokenstore.Record[Rec
 	return rec, nil
 }
 
+// Recognizes reports, from the text alone, whether raw may be a token of ours, or
+// one with a typing error, or another secret of ours: nobody else is to see it.
+func (v *Verifier) Recognizes(raw string) bool { return isOurs(raw) || v.FormatOf(raw) != nil }
+
 // FormatOf returns the format that recognizes raw, or nil.
 func (v *Verifier) FormatOf(raw string) Format {
 	for _, f := range v.Formats {

@@ -126,6 +126,23 @@ func TestRevocationHoldsAtTheNextRequest(t *testing.T) {
 	}
 }
 
+// Ensure that a token of ours with a typing error, or another secret that somebody
+// took for one, is ours to refuse: no other issuer is asked about it.
+func TestWhatBeginsLikeOursIsOurs(t *testing.T) {
+	w := newSignedWorld(t)
+	access := token.New(token.Access)
+	for _, raw := range []string{access, access[:20], access + "x", token.New(token.Refresh), token.New(token.Code), token.New(token.ClientSecret), "co2cs_"} {
+		if !w.verifier.Recognizes(raw) {
+			t.Errorf("%.6s… of %d bytes would be shown to others", raw, len(raw))
+		}
+	}
+	for _, raw := range []string{"", "co2", "opaque", "x" + access} {
+		if w.verifier.Recognizes(raw) {
+			t.Errorf("%q is taken for ours", raw)
+		}
+	}
+}
+
 // Ensure that a token ends with its lifetime, also in the cache.
 func TestTokenExpires(t *testing.T) {
 	eachFormat(t, func(t *testing.T, newWorld func(testing.TB) *world) {

@@ -36,11 +36,15 @@ type world struct {
 type engine struct {
 	tokenstore.Store
 	failing atomic.Pointer[error]
+	before  atomic.Pointer[func()] // the next read, once
 	reads   atomic.Int64
 }
 
 func (e *engine) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.Item, error) {
 	e.reads.Add(1)
+	if act := e.before.Swap(nil); act != nil {
+		(*act)()
+	}
 	if err := e.failing.Load(); err != nil {
 		return nil, *err
 	}

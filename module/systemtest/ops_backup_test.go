@@ -157,6 +157,28 @@ func TestRestoreEndsEarlierTokens(t *testing.T) {
 	}
 }
 
+// Ensure X06 for signing keys: one that was withdrawn after the backup, because
+// somebody else may have it, does not come back with that backup.
+func TestRestoreBringsBackNoWithdrawnKey(t *testing.T) {
+	g, _ := startSigned(t)
+	signed := g.shopToken("user")
+	leaked := g.kids()
+	g.cli(0, "", "backup", "--output", g.path("backup.db"))
+	g.cli(0, "", "key", "rotate", "--signing", "--revoke")
+	g.stop()
+	g.offline(0, "restore", g.path("backup.db"))
+	g.start()
+	if now := g.kids(); len(leaked) != 1 || len(now) != 1 || now[0] == leaked[0] {
+		t.Errorf("published before %v, after the restore %v", leaked, now)
+	}
+	if status := g.call("api.localhost", "/", signed); status != http.StatusUnauthorized {
+		t.Errorf("a token of the withdrawn key: %d", status)
+	}
+	if status := g.call("api.localhost", "/", g.shopToken("user")); status != http.StatusOK {
+		t.Errorf("a new token: %d", status)
+	}
+}
+
 // offline runs a command that works on the store's file, by the gateway's
 // configuration, and wants an exit code.
 func (g *gateway) offline(code int, args ...string) (stdout, stderr string) {
