@@ -19,7 +19,7 @@ import (
 // secret is seen by nobody, and answers in JSON on its standard output.
 var helpers = map[string]func(context.Context) error{
 	"fill":  helper(fillHelper),
-	"peer":  helper(peerHelper),
+	"bare":  helper(bareHelper),
 	"sweep": helper(sweepHelper),
 }
 

@@ -56,7 +56,7 @@ func (b *bench) issueWith(ctx context.Context, prefix, title string, delay time.
 	if _, err := g.issue(ctx); err != nil {
 		return err
 	}
-	p, addr, err := b.startPeer(ctx, dir, delay)
+	p, addr, err := b.startBare(ctx, dir, delay)
 	if err != nil {
 		return err
 	}
@@ -76,23 +76,23 @@ func (b *bench) issueWith(ctx context.Context, prefix, title string, delay time.
 }
 
 // issueAt measures at one number of connections.
-func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g *gateway, peerPID int, peerAddr string) error {
+func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g *gateway, barePID int, bareAddr string) error {
 	own, err := newSide(ctx, "client_credentials", g.pid(), formLoad(g.tokens, tokenPath, clientID), conns)
 	if err != nil {
 		return err
 	}
 	defer own.leave()
-	apply, err := newSide(ctx, "bare endpoint with the same Apply", peerPID, formLoad(peerAddr, peerApply, clientID), conns)
+	apply, err := newSide(ctx, "bare endpoint with the same Apply", barePID, formLoad(bareAddr, bareApply, clientID), conns)
 	if err != nil {
 		return err
 	}
 	defer apply.leave()
-	batch, err := newSide(ctx, "bare endpoint with db.Batch", peerPID, formLoad(peerAddr, peerBatch, clientID), conns)
+	batch, err := newSide(ctx, "bare endpoint with db.Batch", barePID, formLoad(bareAddr, bareBatch, clientID), conns)
 	if err != nil {
 		return err
 	}
 	defer batch.leave()
-	raw := side{name: "Apply without HTTP", pid: peerPID, run: rawApply(peerAddr, conns)}
+	raw := side{name: "Apply without HTTP", pid: barePID, run: rawApply(bareAddr, conns)}
 
 	var issued []sample
 	for _, one := range []struct {
@@ -125,26 +125,26 @@ func issueFigure(key, what string, c *comparison) figure {
 	}
 }
 
-// startPeer starts what issuance is compared with.
-func (b *bench) startPeer(ctx context.Context, dir string, delay time.Duration) (*process, string, error) {
+// startBare starts what issuance is compared with.
+func (b *bench) startBare(ctx context.Context, dir string, delay time.Duration) (*process, string, error) {
 	addrs, err := freeAddresses(1)
 	if err != nil {
 		return nil, "", err
 	}
-	order, err := orderFor(peerOrder{
+	order, err := orderFor(bareOrder{
 		Vault: vaultOptions{Path: dir, SealKey: b.sealKey, Issuer: "http://" + addrs[0]}, Addr: addrs[0], CommitDelay: delay,
 	})
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := start(ctx, b.dir, "peer", b.cores.onServer, nil, order, b.self, "peer")
+	p, err := start(ctx, b.dir, "bare", b.cores.onServer, nil, order, b.self, "bare")
 	if err != nil {
 		return nil, "", err
 	}
 	err = p.until(ctx, startPatience, func() error {
-		status, _, err := post(ctx, "http://"+addrs[0]+peerApply, tokenForm)
+		status, _, err := post(ctx, "http://"+addrs[0]+bareApply, tokenForm)
 		if err == nil && status != http.StatusOK {
-			err = fmt.Errorf("the peer answers %d", status)
+			err = fmt.Errorf("the bare endpoint answers %d", status)
 		}
 		return err
 	}, startPace)
@@ -167,10 +167,10 @@ func formRequest(addr, path, headers, form string) []byte {
 		path, addr, headers, len(form), form)
 }
 
-// rawApply lets the peer loop by itself.
+// rawApply lets the bare endpoint loop by itself.
 func rawApply(addr string, conns int) func(context.Context, time.Duration) (latencies, time.Duration, error) {
 	return func(ctx context.Context, duration time.Duration) (latencies, time.Duration, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s%s?conns=%d&for=%s", addr, peerRaw, conns, duration), nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s%s?conns=%d&for=%s", addr, bareRaw, conns, duration), nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -179,7 +179,7 @@ func rawApply(addr string, conns int) func(context.Context, time.Duration) (late
 			return nil, 0, err
 		}
 		if status != http.StatusOK {
-			return nil, 0, fmt.Errorf("the peer answers %d: %s", status, body)
+			return nil, 0, fmt.Errorf("the bare endpoint answers %d: %s", status, body)
 		}
 		var seen loopResult
 		err = json.Unmarshal(body, &seen)

@@ -19,55 +19,55 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/bolt"
 )
 
-// The peer is what issuance is compared with: a plain HTTP server without OAuth
+// The bare endpoint is what issuance is compared with: a plain HTTP server without OAuth
 // that does, for each request, the same write to disk and answers about as much
 // as the token endpoint does. It runs where the gateway runs, on the server's
 // core.
 const (
-	peerApply = "/apply" // one Apply of the same store: raw group commit
-	peerBatch = "/batch" // one db.Batch of bbolt, with its defaults
-	peerRaw   = "/raw"   // Apply without HTTP: the loop is inside
+	bareApply = "/apply" // one Apply of the same store: raw group commit
+	bareBatch = "/batch" // one db.Batch of bbolt, with its defaults
+	bareRaw   = "/raw"   // Apply without HTTP: the loop is inside
 )
 
-// peerAnswer is as long as a token endpoint's answer.
-const peerAnswer = `{"access_token":"co2at_0123456789012345678901234567890123456789012123456","expires_in":86400,"scope":"api:read","token_type":"Bearer"}` + "\n"
+// bareAnswer is as long as a token endpoint's answer.
+const bareAnswer = `{"access_token":"co2at_0123456789012345678901234567890123456789012123456","expires_in":86400,"scope":"api:read","token_type":"Bearer"}` + "\n"
 
-// peerOrder is what the peer is told.
-type peerOrder struct {
+// bareOrder is what the bare endpoint is told.
+type bareOrder struct {
 	Vault       vaultOptions // its Path is a folder here
 	Addr        string
 	CommitDelay time.Duration
 }
 
-// peer holds the two stores that it writes to.
-type peer struct {
+// bareEndpoint holds the two stores that it writes to.
+type bareEndpoint struct {
 	shape shape
 	store *bolt.Store
 	batch *bbolt.DB
 	slow  *slowCommits
 }
 
-// peerHelper serves until it is told to end.
-func peerHelper(ctx context.Context, o peerOrder) (_ struct{}, err error) {
+// bareHelper serves until it is told to end.
+func bareHelper(ctx context.Context, o bareOrder) (_ struct{}, err error) {
 	dir := o.Vault.Path
 	o.Vault.Path = filepath.Join(dir, "shape.db")
-	p := &peer{slow: &slowCommits{delay: o.CommitDelay}}
-	if p.shape, err = learnShape(ctx, o.Vault); err != nil {
+	e := &bareEndpoint{slow: &slowCommits{delay: o.CommitDelay}}
+	if e.shape, err = learnShape(ctx, o.Vault); err != nil {
 		return struct{}{}, err
 	}
-	if p.store, err = bolt.Open(ctx, filepath.Join(dir, "apply.db"), bolt.Options{CommitDelay: o.CommitDelay}); err != nil {
+	if e.store, err = bolt.Open(ctx, filepath.Join(dir, "apply.db"), bolt.Options{CommitDelay: o.CommitDelay}); err != nil {
 		return struct{}{}, err
 	}
-	defer func() { err = errors.Join(err, p.store.Close()) }()
-	if p.batch, err = bbolt.Open(filepath.Join(dir, "batch.db"), 0o600, nil); err != nil {
+	defer func() { err = errors.Join(err, e.store.Close()) }()
+	if e.batch, err = bbolt.Open(filepath.Join(dir, "batch.db"), 0o600, nil); err != nil {
 		return struct{}{}, err
 	}
-	defer func() { err = errors.Join(err, p.batch.Close()) }()
+	defer func() { err = errors.Join(err, e.batch.Close()) }()
 
 	routes := http.NewServeMux()
-	routes.HandleFunc("POST "+peerApply, p.serve(p.applyOne))
-	routes.HandleFunc("POST "+peerBatch, p.serve(p.batchOne))
-	routes.HandleFunc("GET "+peerRaw, p.raw)
+	routes.HandleFunc("POST "+bareApply, e.serve(e.applyOne))
+	routes.HandleFunc("POST "+bareBatch, e.serve(e.batchOne))
+	routes.HandleFunc("GET "+bareRaw, e.raw)
 	server := http.Server{Handler: routes}
 	listener, err := net.Listen("tcp", o.Addr)
 	if err != nil {
@@ -81,7 +81,7 @@ func peerHelper(ctx context.Context, o peerOrder) (_ struct{}, err error) {
 }
 
 // serve is the bare endpoint around a write.
-func (p *peer) serve(write func(context.Context) error) http.HandlerFunc {
+func (e *bareEndpoint) serve(write func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1<<16)); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -93,21 +93,21 @@ func (p *peer) serve(write func(context.Context) error) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		io.WriteString(w, peerAnswer)
+		io.WriteString(w, bareAnswer)
 	}
 }
 
 // applyOne writes what one token takes, through the product's engine.
-func (p *peer) applyOne(ctx context.Context) error {
-	_, err := p.store.Apply(ctx, p.shape.next())
+func (e *bareEndpoint) applyOne(ctx context.Context) error {
+	_, err := e.store.Apply(ctx, e.shape.next())
 	return err
 }
 
 // batchOne writes the same through bbolt's own batching, with its defaults.
-func (p *peer) batchOne(context.Context) error {
-	b := p.shape.next()
-	return p.batch.Batch(func(tx *bbolt.Tx) error {
-		p.slow.begin(tx)
+func (e *bareEndpoint) batchOne(context.Context) error {
+	b := e.shape.next()
+	return e.batch.Batch(func(tx *bbolt.Tx) error {
+		e.slow.begin(tx)
 		bucket, err := tx.CreateBucketIfNotExists([]byte("records"))
 		if err != nil {
 			return err
@@ -142,14 +142,14 @@ func (s *slowCommits) begin(tx *bbolt.Tx) {
 
 // raw runs the writes of "conns" callers for "for", without HTTP, and answers
 // with what they saw.
-func (p *peer) raw(w http.ResponseWriter, r *http.Request) {
+func (e *bareEndpoint) raw(w http.ResponseWriter, r *http.Request) {
 	conns, err := strconv.Atoi(r.FormValue("conns"))
 	duration, errDuration := time.ParseDuration(r.FormValue("for"))
 	if err := errors.Join(err, errDuration); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	result, err := closedLoop(conns, duration, func() error { return p.applyOne(r.Context()) })
+	result, err := closedLoop(conns, duration, func() error { return e.applyOne(r.Context()) })
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
