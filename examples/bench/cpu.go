@@ -61,13 +61,17 @@ type usage struct {
 	load   time.Duration // load generator and upstream: this process
 }
 
-// readUsage reads the clocks now.
-func readUsage(server int) (usage, error) {
+// readUsage reads the clocks now; server are the processes of the server.
+func readUsage(server []int) (usage, error) {
 	u := usage{at: time.Now()}
-	var err error
-	if u.server, err = processCPU(server); err != nil {
-		return u, err
+	for _, pid := range server {
+		one, err := processCPU(pid)
+		if err != nil {
+			return u, err
+		}
+		u.server += one
 	}
+	var err error
 	u.load, err = processCPU(os.Getpid())
 	return u, err
 }

@@ -82,9 +82,8 @@ func (g gates) enforce(list string, most bool) error {
 		if !ok || err != nil {
 			return fmt.Errorf("a gate is name=number, not %q", part)
 		}
-		if _, known := g[name]; !known && !slices.Contains(ungated, name) {
-			return fmt.Errorf("no figure is called %q; there are %s", name,
-				strings.Join(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(g)), ungated...))), ", "))
+		if known := slices.Concat(slices.Collect(maps.Keys(g)), ungated, peerKeys()); !slices.Contains(known, name) {
+			return fmt.Errorf("no figure is called %q; there are %s", name, strings.Join(slices.Sorted(slices.Values(known)), ", "))
 		}
 		g[name] = gate{limit: limit, most: most, enforced: true}
 	}

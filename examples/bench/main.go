@@ -31,9 +31,10 @@ const (
 	partIssue = "issue"
 	partGo    = "go"
 	partScale = "scale"
+	partPeers = "peers" // only where there are such
 )
 
-var allParts = []string{partRoute, partIssue, partGo, partScale}
+var allParts = []string{partRoute, partIssue, partGo, partScale, partPeers}
 
 // module is the product's module, whose Caddy is measured.
 const module = "github.com/caddy-oauth2/caddy-oauth2"
@@ -114,6 +115,7 @@ func (b *bench) measureAll(ctx context.Context) error {
 		partIssue: b.issuance,
 		partGo:    b.goBenchmarks,
 		partScale: b.scale,
+		partPeers: b.comparePeers,
 	}
 	for _, part := range allParts {
 		if !slices.Contains(b.opts.parts, part) {

@@ -4,9 +4,12 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +30,7 @@ type options struct {
 	json       string
 	benchTime  string
 	repeatFor  time.Duration
+	peers      map[string]string // path by name
 	gates      gates
 }
 
@@ -47,6 +51,7 @@ func parse(args []string) (options, error) {
 		flags       = flag.NewFlagSet("bench", flag.ContinueOnError)
 		explanation = "of a slice of "
 	)
+	o.peers = map[string]string{}
 	flags.SetOutput(os.Stderr)
 	flags.BoolVar(&quick, "quick", false, "see that everything works, within a minute; the numbers mean little")
 	flags.IntVar(&o.pairs, "pairs", 12, "pairs of side and base for each ratio")
@@ -59,6 +64,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.scale, "scale", 1_000_000, "live tokens of the large store")
 	flags.DurationVar(&o.slow, "slow-fsync", 2*time.Millisecond, "issuance once more, with each commit this much longer; 0 leaves it out")
 	flags.StringVar(&parts, "parts", strings.Join(allParts, ","), "what to measure")
+	flags.Func("peer", "also compare with a peer, `name=path`, of "+strings.Join(slices.Sorted(maps.Keys(peerKinds)), ", ")+"; may be repeated", o.peerFlag)
 	flags.StringVar(&o.json, "json", "", "also write the report to this file, as JSON")
 	flags.StringVar(&leastGates, "min", "", "gates name=bound,…: fail when a figure is below")
 	flags.StringVar(&mostGates, "max", "", "gates name=bound,…: fail when a figure is above")
@@ -81,6 +87,9 @@ func parse(args []string) (options, error) {
 		if !slices.Contains(allParts, part) {
 			return o, fmt.Errorf("-parts: %q is none of %s", part, strings.Join(allParts, ", "))
 		}
+	}
+	if len(o.peers) == 0 && slices.Equal(o.parts, []string{partPeers}) {
+		return o, errors.New("-parts peers needs a -peer")
 	}
 	for name, n := range map[string]int{"pairs": o.pairs, "issue-pairs": o.issuePairs, "conns": o.conns, "live": o.live, "fresh": o.fresh, "scale": o.scale} {
 		if n < 1 {
@@ -120,5 +129,22 @@ func setUnlessGiven(flags *flag.FlagSet, values map[string]string) error {
 			return fmt.Errorf("-%s: %w", name, err)
 		}
 	}
+	return nil
+}
+
+// peerFlag reads one name=path.
+func (o *options) peerFlag(text string) error {
+	name, path, ok := strings.Cut(text, "=")
+	if _, known := peerKinds[name]; !ok || !known || path == "" {
+		return errors.New("a peer is name=path, with one of the names")
+	}
+	path, err := filepath.Abs(path) // it is run in another folder
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return err
+	}
+	o.peers[name] = path
 	return nil
 }

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -74,10 +75,9 @@ func (b *bench) quietPair(ctx context.Context, base, own side, p plan) (pair, er
 // second of two slices.
 func measurePair(ctx context.Context, base, own side, p plan) (pair, error) {
 	var one pair
-	pids := []int{os.Getpid(), base.pid}
-	if own.pid != base.pid {
-		pids = append(pids, own.pid)
-	}
+	pids := append(append([]int{os.Getpid()}, base.processes()...), own.processes()...)
+	slices.Sort(pids)
+	pids = slices.Compact(pids) // each counts once
 	from, err := readOthers(pids)
 	if err != nil {
 		return one, err

@@ -29,7 +29,8 @@ const (
 // side is one of the things that are compared.
 type side struct {
 	name string
-	pid  int // the process whose time counts
+	pid  int   // the process whose time counts
+	with []int // further processes whose time counts
 	// run does what is measured for about the duration. It says how long each
 	// request took, and how long it all was.
 	run    func(context.Context, time.Duration) (latencies, time.Duration, error)
@@ -50,6 +51,9 @@ func newSide(ctx context.Context, name string, pid int, l load, conns int) (side
 	return side{name: name, pid: pid, run: c.run, leave: c.leave, tokens: l.tokens}, nil
 }
 
+// processes are those whose time counts.
+func (s side) processes() []int { return append([]int{s.pid}, s.with...) }
+
 // sample is what one or more runs of a side have shown together.
 type sample struct {
 	span      time.Duration // that it took
@@ -60,7 +64,7 @@ type sample struct {
 
 // sample runs a side once.
 func (s side) sample(ctx context.Context, duration time.Duration) (sample, error) {
-	from, err := readUsage(s.pid)
+	from, err := readUsage(s.processes())
 	if err != nil {
 		return sample{}, err
 	}
@@ -68,7 +72,7 @@ func (s side) sample(ctx context.Context, duration time.Duration) (sample, error
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", s.name, err)
 	}
-	to, err := readUsage(s.pid)
+	to, err := readUsage(s.processes())
 	if err != nil {
 		return sample{}, err
 	}
