@@ -27,14 +27,14 @@ func hold(ctx context.Context, path string, opts Options) (*Store, error) {
 	return s, err
 }
 
-// draft makes an empty file of mode 0600 beside path, to be given path's name
-// once it is complete.
+// draft makes an empty file of mode 0600 beside path, of path's owner, to be given
+// path's name once it is complete.
 func draft(path string) (string, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
 		return "", unavailable(err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(adopt(f, path), f.Close()); err != nil {
 		return "", unavailable(errors.Join(err, os.Remove(f.Name())))
 	}
 	return f.Name(), nil
