@@ -14,6 +14,10 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 )
 
+// askingKey is the key, in the contexts of expressions, of the identity that asks
+// to pass.
+type askingKey struct{}
+
 // compileExpression makes the expression of a row ready: one in CEL, as Caddy's
 // matcher `expression` takes it, with the placeholders of the principal that asks
 // to pass and all others of the request.
@@ -24,12 +28,13 @@ func compileExpression(ctx caddy.Context, text string) (protect.Expression, erro
 	}
 	return func(r *http.Request, p *authz.Principal) (bool, error) {
 		// The request is not p's yet, so its own placeholders do not tell of p.
-		repl := caddy.NewEmptyReplacer()
-		repl.Map((&identity{principal: p}).placeholder)
+		asking, repl := &identity{principal: p}, caddy.NewEmptyReplacer()
+		repl.Map(asking.placeholder)
 		if outer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 			repl.Map(outer.Get)
 		}
-		return matcher.MatchWithError(r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl)))
+		inner := context.WithValue(context.WithValue(r.Context(), askingKey{}, asking), caddy.ReplacerCtxKey, repl)
+		return matcher.MatchWithError(r.WithContext(inner))
 	}, nil
 }
 

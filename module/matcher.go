@@ -27,7 +27,7 @@ func init() {
 var errNoGuardYet = errors.New("oauth2_scope stands before any oauth2_protect: nobody has examined the request yet")
 
 // MatchScope matches requests whose credential has scopes. It is for what comes
-// after `oauth2_protect`, which says who calls. Anonymous requests do not match;
+// after `oauth2_protect`, which says who calls, and for the expressions of its rows. Anonymous requests do not match;
 // before any guard it is an error (500), never false: there `not` would let pass
 // what was to be kept out.
 type MatchScope struct {
@@ -103,7 +103,10 @@ func (m *MatchScope) Validate() error {
 
 // MatchWithError implements [caddyhttp.RequestMatcherWithError].
 func (m *MatchScope) MatchWithError(r *http.Request) (bool, error) {
-	id, known := caddyhttp.GetVar(r.Context(), identityVar).(*identity)
+	id, known := r.Context().Value(askingKey{}).(*identity)
+	if !known {
+		id, known = caddyhttp.GetVar(r.Context(), identityVar).(*identity)
+	}
 	if !known {
 		return false, caddyhttp.Error(http.StatusInternalServerError, errNoGuardYet)
 	}

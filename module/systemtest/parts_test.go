@@ -54,6 +54,23 @@ http://match.localhost:{$PORT} {
 	respond user
 }
 
+http://asking.localhost:{$PORT} {
+	route {
+		oauth2_protect {
+			public /*
+		}
+		oauth2_protect {
+			allow /has {
+				expression "oauth2_scope('user')"
+			}
+			allow /not {
+				expression "!oauth2_scope('admin')"
+			}
+		}
+		respond in
+	}
+}
+
 http://early.localhost:{$PORT} {
 	@others not oauth2_scope admin
 	@expression expression !oauth2_scope('admin')
@@ -91,6 +108,18 @@ func TestScopeMatcher(t *testing.T) {
 		}
 		if resp, body := g.do(req); resp.StatusCode != http.StatusOK || string(body) != c.want {
 			t.Errorf("%q at %s: %s %q", c.scope, c.path, resp.Status, body)
+		}
+	}
+}
+
+// Ensure that the scopes that a row's expression asks for are those of whoever asks
+// to pass, and not of whom a guard further out let pass: there that is nobody.
+func TestAttackExpressionAboutSomebodyElse(t *testing.T) {
+	g, _ := startWith(t, matching)
+	for request, status := range map[string]int{"/has user": 200, "/has read": 403, "/not user": 200, "/not admin": 403, "/not user admin": 403} {
+		path, scopes, _ := strings.Cut(request, " ")
+		if a := g.get("asking.localhost", path, "Authorization: Bearer "+g.shopToken(scopes)); a.status != status {
+			t.Errorf("%s: %d", request, a.status)
 		}
 	}
 }
