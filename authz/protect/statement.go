@@ -163,6 +163,10 @@ func (g *Guard) makeStatement(ctx context.Context, s *statement, resource string
 	if resource != "" {
 		audience = []string{resource}
 	}
+	username := p.Username
+	if p.Subject == "" {
+		username = "" // a machine: whatever it is called, it is no user
+	}
 	claims := make(map[string]any, len(p.Claims)+12)
 	for name, value := range p.Claims {
 		claims[name] = value
@@ -170,7 +174,7 @@ func (g *Guard) makeStatement(ctx context.Context, s *statement, resource string
 	// What the guard itself says comes after what the credential says, and what it
 	// does not say is not there: a credential's own word for it would be mistaken.
 	for name, value := range map[string]any{
-		"sub": p.Subject, "preferred_username": FactUsername.value(p), "client_id": p.Client, "scope": p.Scopes.String(),
+		"sub": p.Subject, "preferred_username": username, "client_id": p.Client, "scope": p.Scopes.String(),
 		"origin_iss": p.Issuer, "acr": p.ACR, "sid": p.Session,
 	} {
 		if claims[name] = value; value == "" {

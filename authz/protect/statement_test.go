@@ -53,6 +53,7 @@ func TestStatement(t *testing.T) {
 	c := stating(t, n, Token{Format: "jwt"}, "allow /* user")
 	c.Authenticator.(tokens)["brief"] = changed(func(p *authz.Principal) {
 		p.Expires, p.AuthTime, p.ACR, p.Session = testTime.Add(20*time.Second), testTime.Add(-time.Hour), "two", "s-1"
+		p.Username = "Ann, née Öz" // which only a header would need in another form
 		p.Claims = map[string]any{"groups": []string{"staff"}, "sub": "root", "aud": "x", "scope": "admin", "jti": "1", "cnf": "k"}
 	}, "user", "more")
 	g := newGuard(t, c)
@@ -73,7 +74,7 @@ func TestStatement(t *testing.T) {
 		"user":    with(map[string]any{"sub": "u-17", "preferred_username": "ann"}),
 		"machine": with(nil),
 		"brief": with(map[string]any{
-			"sub": "u-17", "preferred_username": "ann", "exp": float64(testTime.Add(20 * time.Second).Unix()),
+			"sub": "u-17", "preferred_username": "Ann, née Öz", "exp": float64(testTime.Add(20 * time.Second).Unix()),
 			"auth_time": float64(testTime.Add(-time.Hour).Unix()), "acr": "two", "sid": "s-1", "groups": []any{"staff"},
 		}),
 	} {
