@@ -124,6 +124,10 @@ func (g *Guard) round() {
 	// All of a round share the time of one: a store that hangs must not keep
 	// those at the end of the list open long after they expired.
 	until := began.Add(watchEvery)
+	// Not the requests' contexts: what hangs there is their handlers', who use it now.
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	still := (&http.Request{Header: http.Header{}, URL: new(url.URL)}).WithContext(ctx)
 	under := g.watch.older(began.Sub(g.watch.made) - watchAfter)
 	// Ours go first: another issuer that does not answer must not take their time.
 	for _, ours := range [...]bool{true, false} {
@@ -131,7 +135,7 @@ func (g *Guard) round() {
 			if ours != (p.principal.Issuer == g.config.Issuer) {
 				continue
 			}
-			if refusal := g.judgeAgain(p, until); refusal != nil {
+			if refusal := g.judgeAgain(p, still); refusal != nil {
 				g.cut(p, refusal)
 			}
 		}
@@ -173,22 +177,19 @@ func (w *watch) busy() bool {
 	return false
 }
 
-// judgeAgain returns why the request would not pass now, and asks until that
-// time. Trouble of ours cuts nothing before it expires: a revocation that could
-// not be stored was not acknowledged either.
-func (g *Guard) judgeAgain(p *passage, until time.Time) (refusal *authz.Error) {
+// judgeAgain returns why the request would not pass now. What it asks, it asks in the
+// context of still. Trouble of ours cuts nothing before it expires: a revocation that
+// could not be stored was not acknowledged either.
+func (g *Guard) judgeAgain(p *passage, still *http.Request) (refusal *authz.Error) {
 	// A panic here would not be one request's: it would end the process.
 	defer func() {
 		if recover() != nil {
 			refusal = authz.ErrServer
 		}
 	}()
-	// Not the request's context: what hangs there is its handlers', who use it now.
-	ctx, cancel := context.WithDeadline(context.Background(), until)
-	defer cancel()
 	again := passage{credential: p.credential}
-	if refusal = g.authenticate(ctx, &again); refusal == nil {
-		refusal = g.decide(stillOf(ctx, p.request), p.row, &again.principal)
+	if refusal = g.authenticate(still.Context(), &again); refusal == nil {
+		refusal = g.decide(stillOf(still, p.request), p.row, &again.principal)
 	}
 	if refusal != nil && refusal.Status >= http.StatusInternalServerError && g.config.Now().Before(p.principal.Expires) {
 		return nil
@@ -196,12 +197,10 @@ func (g *Guard) judgeAgain(p *passage, until time.Time) (refusal *authz.Error) {
 	return refusal
 }
 
-// stillOf returns what does not change of a request while handlers have it.
+// stillOf makes still what does not change of a request while handlers have it.
 // Header and URL are theirs, so there are none.
-func stillOf(ctx context.Context, r *http.Request) *http.Request {
-	still := &http.Request{
-		Method: r.Method, Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
-		Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS, Header: http.Header{}, URL: new(url.URL),
-	}
-	return still.WithContext(ctx)
+func stillOf(still, r *http.Request) *http.Request {
+	still.Method, still.Proto, still.ProtoMajor, still.ProtoMinor = r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor
+	still.Host, still.RemoteAddr, still.TLS = r.Host, r.RemoteAddr, r.TLS
+	return still
 }

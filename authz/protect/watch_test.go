@@ -249,6 +249,28 @@ func TestAttackStreamsOfAnIssuerThatHangs(t *testing.T) {
 	})
 }
 
+// Ensure that a round costs next to nothing for each of the streams that somebody
+// holds open by the ten thousand.
+func TestAttackManyStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, ended := watched(t, new(changing), "allow /* user"), make(chan struct{})
+		const streams = 1000
+		for range streams {
+			go through(t, g, httptest.NewRecorder(), get("GET", "https://api.example.com/events", "user"), func(http.ResponseWriter, *http.Request) error {
+				<-ended
+				return nil
+			})
+		}
+		time.Sleep(watchAfter + watchAfter/2)
+		g.watch.due.Store(true)                                            // no round but those of the test
+		if each := testing.AllocsPerRun(10, g.round) / streams; each > 4 { // most are of the test itself
+			t.Errorf("%.1f allocations for each stream", each)
+		}
+		close(ended)
+		synctest.Wait()
+	})
+}
+
 // Ensure that following a request costs no allocation.
 func TestFollowingDoesNotAllocate(t *testing.T) {
 	g := typicalGuard(t)
