@@ -81,6 +81,22 @@ func TestSameOriginHasTheSameScheme(t *testing.T) {
 	}
 }
 
+// Ensure that a page that a cookie opened does not come out of a cache for the next
+// one who asks: caches heed the Authorization header alone.
+func TestAttackPageOfACookieInACache(t *testing.T) {
+	g := newGuard(t, everywhere(t, "allow /a", "public /p"))
+	for request, want := range map[string]string{"/a tok=user": "private", "/p tok=user": "", "/p ": ""} {
+		target, cookie, _ := strings.Cut(request, " ")
+		r := httptest.NewRequest("GET", target, nil)
+		if cookie != "" {
+			r.Header.Set("Cookie", cookie)
+		}
+		if w, seen, _ := serve(t, r, g); seen == nil || w.Header().Get("Cache-Control") != want {
+			t.Errorf("%s: %d %q", request, w.Code, w.Header())
+		}
+	}
+}
+
 // FuzzTakeCookie checks the reader of cookies against net/http's.
 func FuzzTakeCookie(f *testing.F) {
 	for _, seed := range []string{"", "tok=x", "a=b; tok=x;c", "tok=x; tok=y", `tok="x"`, "tok = x", ";;tok=x;"} {

@@ -295,8 +295,8 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}
 	g.config.Recorder.Record(r.Context(), event)
-	if p != nil && p.source == fromQuery {
-		w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3
+	if p != nil && (p.source == fromQuery || p.source == fromCookie && p.checked) {
+		w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3; shared caches heed only Authorization (RFC 9111 §3.5)
 	}
 	var err error
 	if p != nil && p.checked {
