@@ -85,7 +85,11 @@ func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
 		if !inUse {
 			continue
 		}
-		if err := r.app.runtime.signs.Rotate(r.Context(), purpose, r.app.keyPolicy(purpose), pace); err != nil {
+		err = r.app.runtime.signs.Rotate(r.Context(), purpose, r.app.keyPolicy(purpose), pace)
+		if errors.Is(err, keyring.ErrFull) {
+			return nil, adminRefusal(http.StatusConflict, err.Error())
+		}
+		if err != nil {
 			return nil, err
 		}
 		rotated++

@@ -29,7 +29,8 @@ type JWT struct {
 
 	// How long a key signs, from 1h to 87600h; then the next one does, which has
 	// been published for ten minutes. The old one stays published until all that
-	// it signed has expired. Default: `90d`.
+	// it signed has expired. Tokens last at most 30 times as long, but a day in any
+	// case, because no more than 64 keys are published. Default: `90d`.
 	Rotate caddy.Duration `json:"rotate,omitempty"`
 
 	token.JWT `json:"-"`

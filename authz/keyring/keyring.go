@@ -94,6 +94,18 @@ func (p Policy) Validate() error {
 	return nil
 }
 
+// Outlasts returns what is wrong with keys of this policy for tokens that last so
+// long: they would have to be published after [MaxRing] others have come.
+func (p Policy) Outlasts(lifetime time.Duration) error {
+	rotation := p.withDefaults().Rotation
+	longest := max(usualLongest, 2*lifetime) // see next
+	if longest/rotation < MaxRing-2 {        // one signs, one waits
+		return nil
+	}
+	return fmt.Errorf("keys that rotate after %v and tokens that last %v: more than %d keys would have to be published; "+
+		"let keys sign longer, or tokens last shorter", rotation, lifetime, MaxRing)
+}
+
 func (p Policy) withDefaults() Policy {
 	if p.Algorithm == "" {
 		p.Algorithm = DefaultAlgorithm

@@ -219,6 +219,44 @@ func TestKeysOutliveTheProcess(t *testing.T) {
 	}
 }
 
+// Ensure that a ring does not grow without end where keys rotate far faster than
+// what they sign expires; that what they signed holds all the while; and that a
+// configuration that would have it so is told.
+func TestRingIsBounded(t *testing.T) {
+	w := newWorld(t)
+	policy := keyring.Policy{Rotation: keyring.MinRotation}
+	const lasts = 90 * 24 * time.Hour
+	if policy.Outlasts(lasts) == nil || policy.Outlasts(24*time.Hour) != nil || (keyring.Policy{}).Outlasts(365*24*time.Hour) != nil {
+		t.Error("the policy is misjudged")
+	}
+	first := w.sign(t, keyring.AccessTokens, policy, lasts)
+	for range 3 * keyring.MaxRing {
+		w.pass(policy.Rotation)
+		w.sign(t, keyring.AccessTokens, policy, lasts)
+	}
+	published := w.published(t, keyring.AccessTokens)
+	if len(published) != keyring.MaxRing {
+		t.Errorf("%d keys are published, want %d", len(published), keyring.MaxRing)
+	}
+	if err := published.Verify(first); err != nil {
+		t.Errorf("the first token: %v", err)
+	}
+	for _, pace := range []keyring.Pace{keyring.Overlapping, keyring.AtOnce} {
+		if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, pace); !errors.Is(err, keyring.ErrFull) {
+			t.Errorf("rotating: %v", err)
+		}
+	}
+	if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, keyring.Revoking); err != nil {
+		t.Error(err)
+	}
+	w.sign(t, keyring.AccessTokens, policy, lasts)
+	w.pass(policy.Rotation)
+	w.sign(t, keyring.AccessTokens, policy, lasts)
+	if n := len(w.published(t, keyring.AccessTokens)); n != 2 {
+		t.Errorf("revoked, %d keys are published", n)
+	}
+}
+
 // Ensure X06 for keys: one that somebody else may have, and that was withdrawn after
 // a backup was made, is not trusted again once that backup is restored.
 func TestWithdrawnKeysDoNotComeBackWithABackup(t *testing.T) {

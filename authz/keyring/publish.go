@@ -104,8 +104,12 @@ const (
 	Revoking
 )
 
+// ErrFull: there are [MaxRing] keys whose signatures may still be valid.
+var ErrFull = errors.New("keyring: as many keys are published as can be; wait until what they signed has expired, or revoke them")
+
 // Rotate brings in a new key of the policy's algorithm. Without a ring it makes
-// one. The error is tokenstore.ErrConflict when others rotate all the time.
+// one. The errors are [ErrFull], except for Revoking, and tokenstore.ErrConflict when
+// others rotate all the time.
 func (k *Keyring) Rotate(ctx context.Context, purpose Purpose, policy Policy, pace Pace) error {
 	s := k.slots[purpose]
 	s.change.Lock()
@@ -148,6 +152,9 @@ func (r *ring) rotate(policy Policy, pace Pace, now time.Time) ([]storedKey, err
 	}
 	if pace == Revoking {
 		keys = nil
+	}
+	if len(keys) >= MaxRing {
+		return nil, ErrFull
 	}
 	return append(keys, k), nil
 }

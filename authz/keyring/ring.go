@@ -30,6 +30,9 @@ const (
 	// usualLongest is what a new key is published for after its last signature,
 	// at least. More is noted when something that lasts longer is to be signed.
 	usualLongest = 24 * time.Hour
+	// MaxRing is how many keys are published at one time: verifiers read no endless
+	// sets. A ring that has as many rotates only when the oldest is over.
+	MaxRing = 64
 	// slack is added to that: a signature may be on its way while its key retires.
 	slack = time.Minute
 )
@@ -94,12 +97,14 @@ func (r *ring) waiting(now time.Time) bool {
 	return len(r.keys) > 0 && now.Before(r.keys[len(r.keys)-1].signsFrom())
 }
 
-// due reports whether the ring, which is not empty, needs another key: the one
-// that signs has done so long enough, or is not of the algorithm wanted.
+// due reports whether the ring, which is not empty, needs another key and has room
+// for it: the one that signs has done so long enough, or is not of the algorithm
+// wanted.
 func (r *ring) due(policy Policy, now time.Time) bool {
 	at := r.signing(now)
 	return !r.waiting(now) &&
-		(at.JWK.Algorithm != policy.Algorithm || !now.Before(at.signsFrom().Add(policy.Rotation-PublishAhead)))
+		(at.JWK.Algorithm != policy.Algorithm || !now.Before(at.signsFrom().Add(policy.Rotation-PublishAhead))) &&
+		len(r.stored(now)) < MaxRing
 }
 
 // next returns the ring as policy wants it now, able to sign what lasts so long;

@@ -289,6 +289,10 @@ func TestFormatsSideBySide(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+	endless := strings.Replace(signedGuarded, "format jwt\n", "format jwt {\n				rotate 1h\n			}\n			lifetime 720h\n", 1)
+	if err := g.reload(endless); err == nil || !strings.Contains(err.Error(), "more than 64 keys") {
+		t.Errorf("tokens that outlast hundreds of keys: %v", err)
+	}
 	if err := g.reload(strings.Replace(signedGuarded, "access_token_format opaque", "access_token_format saml", 1)); err == nil || !strings.Contains(err.Error(), "saml") {
 		t.Errorf("a client of unknown format: %v", err)
 	}
