@@ -53,7 +53,7 @@ func parse(args []string) (options, error) {
 	)
 	o.peers = map[string]string{}
 	flags.SetOutput(os.Stderr)
-	flags.BoolVar(&quick, "quick", false, "see that everything works, within a minute; the numbers mean little")
+	flags.BoolVar(&quick, "quick", false, "see that everything works, within two minutes; the numbers mean little")
 	flags.IntVar(&o.pairs, "pairs", 12, "pairs of side and base for each ratio")
 	flags.DurationVar(&o.duration, "dur", 50*time.Millisecond, "length "+explanation+"the protected route")
 	flags.IntVar(&o.issuePairs, "issue-pairs", 5, "pairs for each ratio of issuance")

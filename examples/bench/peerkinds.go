@@ -14,7 +14,7 @@ import (
 // what of it is compared. Its configuration is in the folder peers/NAME.
 type peerKind struct {
 	module string   // its Go module, whose version is in the binary
-	files  []string // of its folder, filled with facts and put into a folder of the run
+	files  []string // of its folder, put into a folder of the run, with the facts where they name them
 	setUp  []string // arguments with which it is run once, before it is started
 	run    func(path string, f peerFacts) []string
 	env    func(path string, f peerFacts) []string
@@ -69,12 +69,14 @@ var peerKinds = map[string]peerKind{
 		module: "github.com/greenpau/caddy-security",
 		files:  []string{"Caddyfile"},
 		run:    runCaddy,
+		env:    caddyEnv,
 		ways:   []peerWay{{key: "peer-caddy-security", name: "caddy-security, JWT", signed: true}},
 	},
 	"caddy-jwt": {
 		module: "github.com/ggicci/caddy-jwt",
 		files:  []string{"Caddyfile"},
 		run:    runCaddy,
+		env:    caddyEnv,
 		ways:   []peerWay{{key: "peer-caddy-jwt", name: "caddy-jwt, JWT", signed: true}},
 	},
 	"hydra": {
@@ -106,6 +108,14 @@ var peerKinds = map[string]peerKind{
 
 func runCaddy(path string, f peerFacts) []string {
 	return []string{path, "run", "--config", filepath.Join(f.Dir, "Caddyfile")}
+}
+
+// caddyEnv are the facts as Caddyfiles have them.
+func caddyEnv(_ string, f peerFacts) []string {
+	return []string{
+		"BENCH_LISTEN=" + f.Listen, "BENCH_UPSTREAM=" + f.Upstream, "BENCH_ISSUER=" + f.Issuer, "BENCH_JWKS=" + f.JWKS,
+		"BENCH_KEY_FILE=" + f.KeyFile, "BENCH_SCOPE=" + f.Scope,
+	}
 }
 
 // ownWays are ours, measured with the peers.

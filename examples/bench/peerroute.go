@@ -131,21 +131,3 @@ func (w peerWay) check(ctx context.Context, addr, good string) error {
 	}
 	return nil
 }
-
-// useAll uses all tokens of a load, so many times.
-func useAll(ctx context.Context, l load, times int) error {
-	for range times {
-		once := &deck{tokens: l.tokens.tokens, once: true}
-		l.tokens = once
-		crowd, err := l.connect(ctx, warmConns)
-		if err != nil {
-			return err
-		}
-		err = crowd.exhaust(ctx, once)
-		crowd.leave()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

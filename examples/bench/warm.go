@@ -36,14 +36,7 @@ func (b *bench) fillCache(ctx context.Context, g *gateway, tokens *deck) error {
 		if err != nil {
 			return err
 		}
-		once := &deck{tokens: tokens.tokens, once: true}
-		crowd, err := withTokens(g.guarded, readPath, once).connect(ctx, warmConns)
-		if err != nil {
-			return err
-		}
-		err = crowd.exhaust(ctx, once)
-		crowd.leave()
-		if err != nil {
+		if err := useAll(ctx, withTokens(g.guarded, readPath, tokens), 1); err != nil {
 			return err
 		}
 		after, err := g.cacheCounts(ctx)
@@ -78,6 +71,24 @@ func (g *gateway) awaitCount(ctx context.Context) error {
 func (c *crowd) exhaust(ctx context.Context, d *deck) error {
 	for d.left() > 0 {
 		if _, _, err := c.run(ctx, 100*time.Millisecond); err != nil && !errors.Is(err, errDeckEmpty) {
+			return err
+		}
+	}
+	return nil
+}
+
+// useAll uses all tokens of a load, so many times.
+func useAll(ctx context.Context, l load, times int) error {
+	for range times {
+		once := &deck{tokens: l.tokens.tokens, once: true}
+		l.tokens = once
+		crowd, err := l.connect(ctx, warmConns)
+		if err != nil {
+			return err
+		}
+		err = crowd.exhaust(ctx, once)
+		crowd.leave()
+		if err != nil {
 			return err
 		}
 	}
