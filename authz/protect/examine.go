@@ -24,7 +24,7 @@ func (g *Guard) Examine(w http.ResponseWriter, r *http.Request) (*authz.Principa
 	case d.row == ownPath:
 		d.row, d.refusal = nil, authz.ErrDenied
 	default:
-		g.judge(still, passageFrom(r.Context()), &d)
+		g.judge(still, passageFrom(r.Context()).carrying(), &d)
 	}
 	if d.refusal != nil {
 		g.recordRefusal(r, d)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -144,5 +145,24 @@ func TestFactsFromClaims(t *testing.T) {
 	config.Authenticator = tokens{"user": changed(func(p *authz.Principal) { p.Claims = nil })}
 	if w, _, _ := serve(t, get("GET", "/x", "user"), newGuard(t, config)); w.Code != 200 {
 		t.Errorf("no claims: %d", w.Code)
+	}
+}
+
+// Ensure that a guard which has put its own account on an anonymous request does not
+// make somebody of nobody, for those further in who only ask.
+func TestAttackAnonymousWithTheGatewaysAccount(t *testing.T) {
+	config := testConfig(t, "public /*")
+	config.Rows[0].Upstream = ownAccount()
+	outer, inner := newGuard(t, config), newGuard(t, testConfig(t, "allow /* user"))
+	w := httptest.NewRecorder()
+	err := outer.ServeHTTP(w, get("GET", "/x", ""), func(w http.ResponseWriter, r *http.Request) error {
+		p, err := inner.Examine(w, r)
+		if p != nil {
+			t.Errorf("%+v", p)
+		}
+		return err
+	})
+	if !errors.Is(err, authz.ErrCredentialRequired) || strings.Contains(w.Header().Get("WWW-Authenticate"), "error=") {
+		t.Errorf("%v %q", err, w.Header())
 	}
 }

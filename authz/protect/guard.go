@@ -258,9 +258,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http
 	start := time.Now()
 	outer := passageFrom(r.Context())
 	g.clean(r, outer)
-	if outer != nil && outer.found == absent {
-		outer = nil // it has put something on, and that is off again
-	}
+	outer = outer.carrying() // what else it has put on is off again
 	row, refusal := g.route(r)
 	if g.cors != nil && row != ownPath {
 		var done bool

@@ -57,6 +57,15 @@ func passageFrom(ctx context.Context) *passage {
 	return p
 }
 
+// carrying returns p where the request came with a credential, and nil where a guard
+// has only put something on it, or there was none.
+func (p *passage) carrying() *passage {
+	if p != nil && p.found == absent {
+		return nil
+	}
+	return p
+}
+
 // values returns room for n header values.
 func (p *passage) values(n int) []string {
 	if n > len(p.space) {
