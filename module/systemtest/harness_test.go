@@ -240,6 +240,7 @@ func (g *gateway) end(signal syscall.Signal) int {
 	}
 	select {
 	case <-g.exited:
+		g.client.CloseIdleConnections() // they lead nowhere any more
 	case <-time.After(patience):
 		g.t.Errorf("caddy ignored %v for %v", signal, patience)
 		_ = cmd.Process.Kill()
@@ -264,6 +265,9 @@ func (g *gateway) reload(caddyfile string) error {
 		return err
 	}
 	defer resp.Body.Close()
+	// What was connected to the old configuration is closed at some moment after
+	// its last answer, perhaps the one in which the next request is sent.
+	defer g.client.CloseIdleConnections()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
