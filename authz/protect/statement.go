@@ -134,8 +134,8 @@ func (g *Guard) state(r *http.Request, s *statement, p *authz.Principal) (value 
 		}
 	}
 	var room [1024]byte
-	facts := appendFacts(room[:0], resource, p)
 	now := g.config.Now()
+	facts := appendFacts(room[:0], resource, p, now)
 	slot := &s.made[maphash.Bytes(s.seed, facts)%statementSlots]
 	if m := slot.Load(); m != nil && m.facts == string(facts) && now.Before(m.until) {
 		return m.value, nil
@@ -206,7 +206,9 @@ func (g *Guard) makeStatement(ctx context.Context, s *statement, resource string
 // appendFacts writes all that a statement says: each fact with its length before
 // it, so that no two callers' facts read the same. Of further claims it writes the
 // address: they are shared by the requests of one credential, and never change.
-func appendFacts(b []byte, resource string, p *authz.Principal) []byte {
+// When the credential expires is a fact only where that is sooner than the
+// statement itself would: so all credentials of one client share a statement.
+func appendFacts(b []byte, resource string, p *authz.Principal, now time.Time) []byte {
 	for _, fact := range [...]string{resource, p.Issuer, p.Subject, p.Username, p.Client, p.Session, p.ACR} {
 		b = binary.AppendUvarint(b, uint64(len(fact)))
 		b = append(b, fact...)
@@ -217,7 +219,11 @@ func appendFacts(b []byte, resource string, p *authz.Principal) []byte {
 		b = append(b, word...)
 	}
 	b = binary.AppendVarint(b, p.AuthTime.Unix())
-	b = binary.AppendVarint(b, p.Expires.UnixNano())
+	var ends int64
+	if p.Expires.Before(now.Add(StatementLifetime)) {
+		ends = p.Expires.UnixNano()
+	}
+	b = binary.AppendVarint(b, ends)
 	if len(p.Claims) == 0 {
 		return append(b, 0)
 	}
