@@ -21,7 +21,7 @@ type Claims map[string]any
 // UnmarshalJSON implements [json.Unmarshaler].
 func (c *Claims) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
+	decoder.SetNumberType(json.UnmarshalJSONNumber)
 	var object map[string]any
 	if err := decoder.Decode(&object); err != nil {
 		return err
