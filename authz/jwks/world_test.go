@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,8 +60,8 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	answer := w.answer
 	var set library.JSONWebKeySet
-	for id, key := range w.keys {
-		set.Keys = append(set.Keys, library.JSONWebKey{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"})
+	for _, id := range slices.Sorted(maps.Keys(w.keys)) { // the same set is the same document
+		set.Keys = append(set.Keys, library.JSONWebKey{Key: w.keys[id].Public(), KeyID: id, Algorithm: "ES256", Use: "sig"})
 	}
 	w.mu.Unlock()
 	if answer != nil {
