@@ -34,6 +34,33 @@ const (
 	EventClientRevoked       EventType = "client_revoked"
 	EventKeyRotated          EventType = "key_rotated"
 	EventStoreBackedUp       EventType = "store_backed_up"
+
+	// EventSignedIn: a user proved who they are; EventSignInRefused: somebody failed to.
+	EventSignedIn      EventType = "signed_in"
+	EventSignInRefused EventType = "sign_in_refused"
+	// EventSignedOut: a user ended the session of this browser; EventSessionEnded:
+	// they, or an administrator, ended another one.
+	EventSignedOut    EventType = "signed_out"
+	EventSessionEnded EventType = "session_ended"
+
+	EventConsentGiven  EventType = "consent_given"
+	EventConsentDenied EventType = "consent_denied"
+	EventConsentEnded  EventType = "consent_ended"
+	// EventCodeIssued: the authorization endpoint issued a code.
+	EventCodeIssued EventType = "code_issued"
+	// EventAuthorizationRefused: the authorization endpoint refused a request. Never audited one by one.
+	EventAuthorizationRefused EventType = "authorization_refused"
+	// EventGrantReplayed: a code or refresh token that was spent came again from its
+	// rightful client, so its grant was revoked.
+	EventGrantReplayed EventType = "grant_replayed"
+
+	EventUserAdded       EventType = "user_added"
+	EventUserEdited      EventType = "user_edited"
+	EventUserDisabled    EventType = "user_disabled"
+	EventUserRemoved     EventType = "user_removed"
+	EventPasswordChanged EventType = "password_changed"
+	EventFactorAdded     EventType = "factor_added"
+	EventFactorRemoved   EventType = "factor_removed"
 )
 
 // Outcome is how an event ended.

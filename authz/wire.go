@@ -13,6 +13,51 @@ const (
 // Grant types (RFC 6749, and the registry that it founded).
 const (
 	GrantClientCredentials = "client_credentials"
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+)
+
+// Response types and modes (RFC 6749 §3.1.1; OAuth 2.0 Multiple Response Type
+// Encoding Practices §2.1; OAuth 2.0 Form Post Response Mode).
+const (
+	ResponseTypeCode     = "code"
+	ResponseModeQuery    = "query"
+	ResponseModeFragment = "fragment"
+	ResponseModeFormPost = "form_post"
+)
+
+// Challenge methods (RFC 7636 §4.2).
+const (
+	ChallengeS256  = "S256"
+	ChallengePlain = "plain"
+)
+
+// Values of prompt (OpenID Connect Core §3.1.2.1).
+const (
+	PromptNone          = "none"
+	PromptLogin         = "login"
+	PromptConsent       = "consent"
+	PromptSelectAccount = "select_account"
+)
+
+// Authentication context classes, the weakest first: what the `acr` of a sign-in
+// can be.
+const (
+	// ACROneFactor: a password, or a passkey without user verification.
+	ACROneFactor = "1"
+	// ACRTwoFactors: a password and a second factor, or a passkey with user verification.
+	ACRTwoFactors = "2"
+)
+
+// Authentication methods (RFC 8176 §2): values of `amr`.
+const (
+	AMRPassword       = "pwd"
+	AMROneTimeCode    = "otp"
+	AMRProofOfKey     = "pop"
+	AMRUserPresence   = "user"
+	AMRManyFactors    = "mfa"
+	AMRRecoveryCode   = "recovery" // ours: RFC 8176 has none for it
+	AMRExternalSource = "external" // ours: a guest source of users said yes
 )
 
 // Client authentication methods (RFC 7591 §2).
@@ -45,6 +90,26 @@ const (
 	ParamError               = "error"
 	ParamErrorDescription    = "error_description"
 	ParamErrorURI            = "error_uri"
+
+	// Parameters of authorization requests and their answers (RFC 6749 §4.1, RFC
+	// 7636 §4, RFC 9126 §4, RFC 9207 §2, OpenID Connect Core §3.1.2.1).
+	ParamCode            = "code"
+	ParamState           = "state"
+	ParamIssuer          = "iss"
+	ParamResponseType    = "response_type"
+	ParamResponseMode    = "response_mode"
+	ParamRedirectURI     = "redirect_uri"
+	ParamCodeChallenge   = "code_challenge"
+	ParamChallengeMethod = "code_challenge_method"
+	ParamCodeVerifier    = "code_verifier"
+	ParamRequest         = "request"
+	ParamRequestURI      = "request_uri"
+	ParamPrompt          = "prompt"
+	ParamMaxAge          = "max_age"
+	ParamLoginHint       = "login_hint"
+	ParamACRValues       = "acr_values"
+	ParamNonce           = "nonce"
+	ParamRefreshToken    = "refresh_token"
 )
 
 // MediaTypeForm is the type of forms in bodies (RFC 6749 appendix B).

@@ -47,6 +47,28 @@ const (
 	// KindRevoked: the mark that something which is not in the store itself, such as
 	// a signed token, was revoked before its time.
 	KindRevoked Kind = 'R'
+	// KindUser: a user's account, under the subject.
+	KindUser Kind = 'u'
+	// KindUserName: whose account a user name or e-mail address is, under its canonical form.
+	KindUserName Kind = 'm'
+	// KindUserSource: whose account an account at another source is.
+	KindUserSource Kind = 'o'
+	// KindFactor: what a user has to sign in with beside a password, under the subject.
+	KindFactor Kind = 'f'
+	// KindBrowser: who is signed in in a browser, under the digest of its cookie.
+	KindBrowser Kind = 'b'
+	// KindSession: what is known of a session, under subject and session id. The
+	// anchor is apart, because this record changes.
+	KindSession Kind = 'i'
+	// KindConsent: what a user allows a client, under subject and client id. The
+	// anchor is apart, because a consent may be widened.
+	KindConsent Kind = 'n'
+	// KindCode: an authorization code, also one that was spent, under the digest of its text.
+	KindCode Kind = 'd'
+	// KindRotated: a refresh token that was spent, under the digest of its text.
+	KindRotated Kind = 'r'
+	// KindTicket: something else that is handed out and counts once, under the digest of its text.
+	KindTicket Kind = 'k'
 )
 
 // kinds lists all of them with the names that figures show.
@@ -55,7 +77,8 @@ var kinds = map[Kind]string{
 	KindClient: "client", KindClientAnchor: "client_anchor", KindUserAnchor: "user_anchor",
 	KindSessionAnchor: "session_anchor", KindConsentAnchor: "consent_anchor",
 	KindGrant: "grant", KindCredential: "credential", KindSealed: "sealed", KindUsage: "usage", KindSpent: "spent",
-	KindRevoked: "revoked",
+	KindRevoked: "revoked", KindUser: "user", KindUserName: "user_name", KindUserSource: "user_source", KindFactor: "factor",
+	KindBrowser: "browser", KindSession: "session", KindConsent: "consent", KindCode: "code", KindRotated: "rotated", KindTicket: "ticket",
 }
 
 // String is the kind's name, fit for a metric label.
@@ -102,6 +125,15 @@ func ClientKey(id string) Key { return NewKey("", KindClient, id) }
 
 // ClientAnchorKey is the key of a client's anchor in the default realm.
 func ClientAnchorKey(id string) Key { return NewKey("", KindClientAnchor, id) }
+
+// UserAnchorKey is the key of a user's anchor in the default realm.
+func UserAnchorKey(subject string) Key { return NewKey("", KindUserAnchor, subject) }
+
+// SessionAnchorKey is the key of a session's anchor in the default realm.
+func SessionAnchorKey(id string) Key { return NewKey("", KindSessionAnchor, id) }
+
+// ConsentAnchorKey is the key of a consent's anchor in the default realm.
+func ConsentAnchorKey(id string) Key { return NewKey("", KindConsentAnchor, id) }
 
 // SpentKey is the key of the mark of what was used once and is named by digest,
 // in the default realm.

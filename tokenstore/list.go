@@ -21,10 +21,19 @@ const MaxList = 1000
 // It is for administration, never for a request path: it reads everything it
 // passes over.
 func List[T any](ctx context.Context, db *DB, realm string, kind Kind, cursor Cursor, limit int) ([]*Record[T], Cursor, error) {
+	return ListUnder[T](ctx, db, NewKey(realm, kind, ""), cursor, limit)
+}
+
+// ListUnder is like [List] for the records whose keys begin with prefix, which
+// names a kind at least: all sessions of one user, say. It reads nothing beyond
+// them, so with a prefix that ends in few records it may serve a request.
+func ListUnder[T any](ctx context.Context, db *DB, prefix Key, cursor Cursor, limit int) ([]*Record[T], Cursor, error) {
+	if !prefix.valid() {
+		return nil, "", errors.New("tokenstore: the prefix names no kind of records")
+	}
 	if limit < 1 || limit > MaxList {
 		return nil, "", fmt.Errorf("tokenstore: a page of %d records, 1 to %d are possible", limit, MaxList)
 	}
-	prefix := NewKey(realm, kind, "")
 	if cursor == "" {
 		cursor = prefix
 	}

@@ -48,6 +48,22 @@ func (db *DB) Unseal(key Key, s Sealed) ([]byte, error) {
 	return plaintext, err
 }
 
+// SealDetached encrypts plaintext that leaves the store and comes back, through a
+// browser for instance. It opens for the same label only. A rotation of the
+// sealing key leaves it behind: it is for what lasts an hour, not a year.
+func (db *DB) SealDetached(label string, plaintext []byte) []byte {
+	return (*db.sealKeys.Load())[0].seal(detachedKey(label), plaintext)
+}
+
+// OpenDetached opens what SealDetached made for the same label. The error says
+// nothing about the store: whoever carried the text may have changed it.
+func (db *DB) OpenDetached(label string, sealed []byte) ([]byte, error) {
+	return unseal(*db.sealKeys.Load(), detachedKey(label), sealed)
+}
+
+// detachedKey stands, among what is authenticated, for the record that there is not.
+func detachedKey(label string) Key { return NewKey("", KindMeta, "detached/"+label) }
+
 // seal encrypts plaintext for the record under key.
 func (k SealKey) seal(key Key, plaintext []byte) Sealed {
 	out := make(Sealed, 0, sealedHead+len(plaintext)+k.gcm.Overhead())

@@ -21,6 +21,10 @@ const (
 	Refresh                      // "co2rt_": a refresh token
 	Code                         // "co2ac_": an authorization code
 	ClientSecret                 // "co2cs_": a client secret that we made
+	Browser                      // "co2br_": the cookie of a browser in which somebody is signed in
+	SiteSession                  // "co2ss_": the cookie of a guarded site, for a session
+	Ticket                       // "co2tk_": a one-time ticket or link
+	Pushed                       // "co2pr_": a pushed authorization request
 )
 
 const (
@@ -39,7 +43,10 @@ const (
 )
 
 // prefixes by kind; the empty one at index 0 belongs to no kind.
-var prefixes = [...]string{Access: "co2at_", Refresh: "co2rt_", Code: "co2ac_", ClientSecret: "co2cs_"}
+var prefixes = [...]string{
+	Access: "co2at_", Refresh: "co2rt_", Code: "co2ac_", ClientSecret: "co2cs_",
+	Browser: "co2br_", SiteSession: "co2ss_", Ticket: "co2tk_", Pushed: "co2pr_",
+}
 
 // String returns the kind's name for logs.
 func (k Kind) String() string {
@@ -52,6 +59,14 @@ func (k Kind) String() string {
 		return "authorization code"
 	case ClientSecret:
 		return "client secret"
+	case Browser:
+		return "browser cookie"
+	case SiteSession:
+		return "site session"
+	case Ticket:
+		return "ticket"
+	case Pushed:
+		return "pushed request"
 	}
 	return "unknown"
 }
