@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pages
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// MaxShown is the number of characters of an [Untrusted] text that are shown.
+const MaxShown = 100
+
+// Untrusted is text that a user, a client or a developer chose: names, user
+// agents, URIs that are shown and not followed. However a template writes it, it
+// comes out as one line of at most [MaxShown] characters without any that are
+// invisible or turn the direction of the text around it; html/template escapes
+// it besides.
+type Untrusted string
+
+// String returns the text as it may be shown.
+func (u Untrusted) String() string {
+	var b strings.Builder
+	shown, space := 0, false
+	for _, r := range string(u) {
+		switch {
+		case unicode.IsSpace(r):
+			space = shown > 0
+			continue
+		case r == utf8.RuneError, !unicode.IsGraphic(r), unicode.Is(unicode.Cf, r), blank(r):
+			// Controls, bidirectional overrides, zero-width characters: names that only
+			// differ in them look the same.
+			continue
+		}
+		if shown >= MaxShown {
+			b.WriteString("…")
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			shown, space = shown+1, false
+		}
+		b.WriteRune(r)
+		shown++
+	}
+	return b.String()
+}
+
+// blank reports whether r counts as a letter or mark but shows as nothing.
+func blank(r rune) bool {
+	switch r {
+	case '\u034f', '\u115f', '\u1160', '\u17b4', '\u17b5', '\u2800', '\u3164', '\uffa0':
+		return true
+	}
+	return unicode.Is(unicode.Variation_Selector, r)
+}
+
+// Host is the host (with its port, if it has one) that a user is sent to, or
+// the private scheme, such as "com.example.app:". It is never cut short, for
+// what matters stands at its end, and shown in ASCII, so that no letter of one
+// script passes for one of another.
+type Host string
+
+// String returns the host as it may be shown.
+func (h Host) String() string {
+	if ascii, err := idna.ToASCII(string(h)); err == nil && printable(ascii) {
+		return ascii
+	}
+	return strings.Trim(strconv.QuoteToASCII(string(h)), `"`)
+}
+
+// printable reports whether text is of visible ASCII alone.
+func printable(text string) bool {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
