@@ -101,7 +101,7 @@ func encodeClaims(issuer string, d Draft) ([]byte, error) {
 		return nil, err
 	}
 	further := maps.Clone(t.Claims)
-	maps.DeleteFunc(further, func(name string, _ any) bool { return isReserved(name) })
+	maps.DeleteFunc(further, func(name string, _ any) bool { return IsReserved(name) })
 	c.Own.More = len(further) > 0
 	text, err := json.Marshal(c)
 	if err != nil || !c.Own.More {
@@ -148,7 +148,7 @@ func decodeClaims(tok *jose.Token, issuer string) (d tokenstore.Derived[Record],
 		if tok.Claims((*jose.Claims)(&d.Value.Claims)) != nil {
 			return d, false
 		}
-		maps.DeleteFunc(d.Value.Claims, func(name string, _ any) bool { return isReserved(name) })
+		maps.DeleteFunc(d.Value.Claims, func(name string, _ any) bool { return IsReserved(name) })
 	}
 	d.Expires = time.Unix(c.Expires, 0)
 	d.Anchors, ok = decodeAnchors(&d.Value, c.Own.Generations)

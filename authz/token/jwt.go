@@ -142,5 +142,6 @@ var reserved = []string{
 	"authorization_details", "act", "may_act", claimOwn,
 }
 
-// isReserved reports whether further facts must not have a name.
-func isReserved(name string) bool { return slices.Contains(reserved, name) }
+// IsReserved reports whether a token states the claim of this name itself, so that no
+// further fact may have it.
+func IsReserved(name string) bool { return slices.Contains(reserved, name) }

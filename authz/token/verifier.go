@@ -6,6 +6,7 @@ package token
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -20,6 +21,9 @@ type Verifier struct {
 	Store func(context.Context) (*tokenstore.DB, error)
 	// Formats are those of tokens that are accepted, tried in order.
 	Formats []Format
+	// People knows the users of tokens. With nil, tokens of users are as good as what
+	// they depend on, and name nobody.
+	People People
 }
 
 // Authenticate returns the principal of a bearer credential. It states facts:
@@ -44,9 +48,16 @@ func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.
 	if t.Kind != Access || t.ConfirmationKey != "" {
 		return authz.Principal{}, authz.ErrInvalidToken
 	}
+	var person Person
+	if v.People != nil && t.Subject != "" { // a machine's token costs nothing more
+		if person, err = v.People.Person(ctx, t.Subject); err != nil {
+			return authz.Principal{}, err
+		}
+	}
 	return authz.Principal{
 		Issuer:          v.Issuer,
 		Subject:         t.Subject,
+		Username:        person.Username,
 		Client:          t.Client,
 		Scopes:          t.Scopes,
 		Audience:        t.Audience,
@@ -58,7 +69,7 @@ func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.
 		ConfirmationKey: t.ConfirmationKey,
 		ACR:             t.ACR,
 		AuthTime:        authTime(t.AuthTime),
-		Claims:          t.Claims,
+		Claims:          merge(t.Claims, person.Claims),
 	}, nil
 }
 
@@ -71,8 +82,23 @@ func authTime(seconds int64) time.Time {
 	return time.Unix(seconds, 0).UTC()
 }
 
-// Find returns the facts of a valid token of any kind: shared and read-only.
-// Errors are those of Authenticate.
+// merge returns the claims of a token with those of its user, who is asked at every
+// request and therefore is right where both have one. It copies only where both have
+// some.
+func merge(stated, present map[string]any) map[string]any {
+	switch {
+	case len(stated) == 0:
+		return present
+	case len(present) == 0:
+		return stated
+	}
+	claims := maps.Clone(stated)
+	maps.Copy(claims, present)
+	return claims
+}
+
+// Find returns the facts of a valid token of any kind: shared and read-only. Its user
+// is not asked for. Errors are those of Authenticate.
 func (v *Verifier) Find(ctx context.Context, raw string) (*tokenstore.Record[Record], error) {
 	format := v.FormatOf(raw)
 	if format == nil {
