@@ -36,6 +36,9 @@ import (
 //		lifetime <duration>
 //		access_token_format opaque|jwt
 //		disabled
+//		client_uri|logo_uri|policy_uri|tos_uri <url>
+//		contacts <address>…
+//		software_id|software_version <text>
 //	}
 func (r *appReader) client(d *caddyfile.Dispenser) error {
 	start := *d
@@ -69,10 +72,17 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 		"introspect":          texts(&c.Introspects),
 		"lifetime":            lifetime(&lasts, nil),
 		"disabled":            flag(&c.Disabled),
+		"client_uri":          text(&c.URI),
+		"logo_uri":            text(&c.LogoURI),
+		"policy_uri":          text(&c.PolicyURI),
+		"tos_uri":             text(&c.TermsURI),
+		"contacts":            texts(&c.Contacts),
+		"software_id":         text(&c.SoftwareID),
+		"software_version":    text(&c.SoftwareVersion),
 	}
 	// What is a list may go over several lines; a second secret serves a rotation.
 	err := block.read(d, "client "+c.ID, "secret", "secret_hash", "grant_types", "scopes", "default_scopes",
-		"redirect_uris", "origins", "introspect")
+		"redirect_uris", "origins", "introspect", "contacts")
 	if err != nil {
 		return err
 	}

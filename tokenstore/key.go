@@ -69,6 +69,8 @@ const (
 	KindRotated Kind = 'r'
 	// KindTicket: something else that is handed out and counts once, under the digest of its text.
 	KindTicket Kind = 'k'
+	// KindOwned: which clients a user has registered, under the subject.
+	KindOwned Kind = 'w'
 )
 
 // kinds lists all of them with the names that figures show.
@@ -79,6 +81,7 @@ var kinds = map[Kind]string{
 	KindGrant: "grant", KindCredential: "credential", KindSealed: "sealed", KindUsage: "usage", KindSpent: "spent",
 	KindRevoked: "revoked", KindUser: "user", KindUserName: "user_name", KindUserSource: "user_source", KindFactor: "factor",
 	KindBrowser: "browser", KindSession: "session", KindConsent: "consent", KindCode: "code", KindRotated: "rotated", KindTicket: "ticket",
+	KindOwned: "owned",
 }
 
 // String is the kind's name, fit for a metric label.

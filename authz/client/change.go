@@ -45,8 +45,17 @@ func Get(ctx context.Context, db *tokenstore.DB, id string) (*Client, error) {
 // actor is who does it, for the audit log. Errors: [ErrExists], what
 // [Client.Validate] finds, or trouble of the store.
 func Add(ctx context.Context, db *tokenstore.DB, actor string, c Client, secret string) (raw string, err error) {
-	change := db.NewChange()
-	c.Secrets = nil
+	c.Owner = ""
+	raw, err = add(ctx, db, db.NewChange(), actor, c, secret)
+	if errors.Is(err, tokenstore.ErrConflict) {
+		return "", ErrExists
+	}
+	return raw, err
+}
+
+// add completes change by a new client, and commits it.
+func add(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, actor string, c Client, secret string) (raw string, err error) {
+	c.Secrets, c.Created = nil, db.Now().Truncate(time.Second)
 	if c.HasSecret() {
 		var s Secret
 		if raw, s, err = newSecret(secret); err != nil {
@@ -67,11 +76,7 @@ func Add(ctx context.Context, db *tokenstore.DB, actor string, c Client, secret 
 	// Whatever an earlier client of this id left behind ends here.
 	change.Revoke(tokenstore.ClientAnchorKey(c.ID))
 	change.Audit(auditEntry(authz.EventClientAdded, c.ID, actor))
-	_, err = db.Commit(ctx, change)
-	if errors.Is(err, tokenstore.ErrConflict) {
-		return "", ErrExists
-	}
-	if err != nil {
+	if _, err = db.Commit(ctx, change); err != nil {
 		return "", err
 	}
 	return raw, nil
@@ -94,7 +99,7 @@ func Edit(ctx context.Context, db *tokenstore.DB, actor, id string, edit func(*C
 	if err := edit(&c); err != nil {
 		return nil, err
 	}
-	c.ID, c.Secrets = id, before.Secrets
+	c.ID, c.Secrets, c.Owner, c.Created = id, before.Secrets, before.Owner, before.Created
 	if before.Confidential() && !c.Confidential() {
 		return nil, errors.New("a client that authenticates does not become one that does not: remove it, and add it anew with auth_method none")
 	}
@@ -185,6 +190,9 @@ func Remove(ctx context.Context, db *tokenstore.DB, actor, id string) error {
 	change := db.NewChange()
 	change.DeleteAt(rec.Key, rec.Revision)
 	forgetRecoverable(change, &rec.Value, nil)
+	if err := disown(ctx, db, change, &rec.Value); err != nil {
+		return err
+	}
 	change.Delete(tokenstore.ClientAnchorKey(id)) // a missing anchor refuses
 	change.Audit(auditEntry(authz.EventClientRemoved, id, actor))
 	_, err = db.Commit(ctx, change)

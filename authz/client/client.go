@@ -82,6 +82,9 @@ type Client struct {
 	// Default: whichever of these suits the key.
 	AuthSigningAlg string `json:"auth_signing_alg,omitempty" cbor:"15,keyasint,omitempty"`
 
+	// What the client says of itself.
+	About
+
 	// Secrets are the digests of the client's secrets, the newest first. At most
 	// [MaxSecrets], so that a secret can be changed without an interruption.
 	Secrets []Secret `json:"-" cbor:"12,keyasint,omitempty"`

@@ -172,7 +172,7 @@ func (c *Client) Validate() error {
 		ValidateID(c.ID), ValidateName(c.Name), ValidateAuthMethod(c.AuthMethod),
 		ValidateScopes(c.Scopes), ValidateScopes(c.DefaultScopes),
 		ValidateLifetime(time.Duration(c.AccessTokenLifetime)),
-		ValidateFormat(c.AccessTokenFormat),
+		ValidateFormat(c.AccessTokenFormat), c.About.validate(),
 		validateEach("redirect_uris", c.RedirectURIs, MaxURIs, ValidateRedirectURI),
 		validateEach("origins", c.Origins, MaxURIs, ValidateOrigin),
 		validateEach("introspects", c.Introspects, MaxURIs, ValidateResource),
