@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package signin
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+// Account is a user who is signed in in a browser, and may act at present.
+type Account struct {
+	User    *user.User
+	Session *Session
+	// Anchors are the generations of user and session: whatever is made for the
+	// account in this browser has them among its own.
+	Anchors []tokenstore.Generation
+	// Chosen is when the user signed in here, or was picked among others.
+	Chosen time.Time
+
+	now time.Time // when all this was so
+}
+
+// Demand is what somebody wants of the person before a browser. With a negative
+// MaxAge and nothing else it is content with anybody.
+type Demand struct {
+	// Return is where the browser is sent afterwards, with 303: a path on the
+	// issuer's host, and a query if need be. Default: the account page.
+	Return string
+	// Hint is the user name to begin with (login_hint). It may be anything.
+	Hint string
+	// ACR lists the classes of which one is wanted, or a stronger one. Values other
+	// than authz.ACR… are passed over: whoever must have one of those refuses first.
+	ACR []string
+	// MaxAge is how long before Asked the user may have signed in; negative: any time.
+	MaxAge time.Duration
+	// Since is when the user must have signed in at the earliest (prompt=login).
+	Since time.Time
+	// Asked is when all this was first asked for; zero: now. Whoever asks anew when
+	// the browser comes back gives the same time again: MaxAge and Choose go by it,
+	// and could otherwise never be met.
+	Asked time.Time
+	// Subject is the user who will do; empty: anybody.
+	Subject string
+	// Choose has the person pick an account, after Asked, even if there is only one
+	// (prompt=select_account).
+	Choose bool
+	// Application is whom the person signs in for, to be shown; "": the gateway itself.
+	Application string
+}
+
+// order is a demand on its way through a page. Times are in milliseconds since 1970.
+type order struct {
+	Return      string   `cbor:"1,keyasint,omitempty"`
+	Hint        string   `cbor:"2,keyasint,omitempty"`
+	ACR         []string `cbor:"3,keyasint,omitempty"`
+	MaxAge      int64    `cbor:"4,keyasint"`
+	Since       int64    `cbor:"5,keyasint,omitempty"`
+	Asked       int64    `cbor:"6,keyasint,omitempty"`
+	Subject     string   `cbor:"7,keyasint,omitempty"`
+	Choose      bool     `cbor:"8,keyasint,omitempty"`
+	Application string   `cbor:"9,keyasint,omitempty"`
+}
+
+func (d Demand) order() order {
+	return order{d.Return, d.Hint, d.ACR, d.MaxAge.Milliseconds(), millis(d.Since), millis(d.Asked), d.Subject, d.Choose, d.Application}
+}
+
+func (o order) demand() Demand {
+	return Demand{
+		Return: o.Return, Hint: o.Hint, ACR: o.ACR, MaxAge: time.Duration(o.MaxAge) * time.Millisecond,
+		Since: moment(o.Since), Asked: moment(o.Asked), Subject: o.Subject, Choose: o.Choose, Application: o.Application,
+	}
+}
+
+// millis and moment keep the zero time what it is.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// Satisfies reports whether an account, as [Service.Accounts] has returned it, is
+// all that is demanded.
+func (s *Service) Satisfies(a Account, d Demand) bool {
+	return fresh(a, d) && strong(a.Session.ACR, d.ACR)
+}
+
+// fresh is Satisfies but for the strength.
+func fresh(a Account, d Demand) bool {
+	if d.Subject != "" && a.Session.Subject != d.Subject {
+		return false
+	}
+	asked := d.Asked
+	if asked.IsZero() {
+		asked = a.now
+	}
+	if d.MaxAge >= 0 && a.Session.AuthTime.Before(asked.Add(-d.MaxAge)) {
+		return false
+	}
+	return !a.Session.AuthTime.Before(d.Since) && (!d.Choose || !a.Chosen.Before(asked))
+}
+
+// strengths are the classes, the weakest first.
+var strengths = []string{authz.ACROneFactor, authz.ACRTwoFactors}
+
+// strong reports whether a class is one of those wanted, or stronger than one.
+func strong(acr string, wanted []string) bool {
+	weakest := -1
+	for _, w := range wanted {
+		if i := slices.Index(strengths, w); i >= 0 && (weakest < 0 || i < weakest) {
+			weakest = i
+		}
+	}
+	return slices.Index(strengths, acr) >= weakest
+}

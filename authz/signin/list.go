@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package signin
+
+import (
+	"context"
+	"slices"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
+)
+
+// sessions lists the sessions of a user, with their clients.
+func (s *Service) sessions(ctx context.Context, db *tokenstore.DB, subject string) ([]*Session, error) {
+	now := db.Now()
+	var all []*Session
+	for cursor := tokenstore.Cursor(""); ; {
+		page, next, err := tokenstore.ListUnder[sessionRecord](ctx, db, sessionKey(subject, ""), cursor, tokenstore.MaxList)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page {
+			_, id, client := splitSessionKey(r.Key)
+			switch {
+			case client == "":
+				session := newSession(r)
+				if now.Sub(session.LastSeen) < s.config.Idle && now.Sub(session.Created) < s.config.Absolute {
+					all = append(all, session)
+				}
+			case len(all) > 0 && all[len(all)-1].ID == id: // its session stands before it
+				last := all[len(all)-1]
+				last.Clients = append(last.Clients, client)
+			}
+		}
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *Session) int { return b.LastSeen.Compare(a.LastSeen) })
+	return all, nil
+}
+
+// End ends a session of a user, and with it everything that depends on it.
+// actor is who wants it so: the subject, or "admin". tokenstore.ErrNotFound if
+// the user has no such session.
+func (s *Service) End(ctx context.Context, subject, id, actor string) error {
+	db, err := s.config.Store(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := s.sessions(ctx, db, subject)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(s *Session) bool { return s.ID == id })
+	if i < 0 {
+		return tokenstore.ErrNotFound
+	}
+	change := db.NewChange()
+	end(change, all[i], authz.EventSessionEnded, actor)
+	if _, err := db.Commit(ctx, change); err != nil {
+		return err
+	}
+	s.note(ctx, authz.Event{Type: authz.EventSessionEnded, Outcome: authz.Allowed, Subject: subject, Actor: actor})
+	return nil
+}
+
+// EndAll makes change end all sessions of a user but the one with the id keep,
+// which may be empty: the password was changed, say, and whoever knew the old one
+// shall not stay.
+func (s *Service) EndAll(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, keep, actor string) error {
+	all, err := s.sessions(ctx, db, subject)
+	if err != nil {
+		return err
+	}
+	for _, session := range all {
+		if session.ID != keep {
+			end(change, session, authz.EventSessionEnded, actor)
+		}
+	}
+	return nil
+}
+
+// end makes change end a session.
+func end(change *tokenstore.Change, session *Session, event authz.EventType, actor string) {
+	change.Delete(sessionKey(session.Subject, session.ID))
+	for _, client := range session.Clients {
+		change.Delete(signedInKey(session, client))
+	}
+	change.Revoke(tokenstore.SessionAnchorKey(session.ID))
+	change.Audit(tokenstore.AuditEntry{Type: string(event), Outcome: string(authz.Allowed), Subject: session.Subject, Actor: actor})
+}
