@@ -82,7 +82,8 @@ func (FormPost) kind() kind { return kind{"formpost", true} }
 // Problem says why it does not go on here, and what to do.
 type Problem struct {
 	// Code is the error's code, such as "invalid_request": it chooses the
-	// headline and what to do about it, in words for users.
+	// headline and what to do about it, in words for users. Beside the errors of
+	// authz there are "expired", "not_found" and "slow_down".
 	Code string
 	// Message replaces these words where the page knows better, or "".
 	Message Message

@@ -48,6 +48,13 @@ const (
 	MessageConfigured Message = "configured"
 	// MessageUnavailable: the server cannot do it at the moment.
 	MessageUnavailable Message = "unavailable"
+
+	// MessageLink: the one-time link has expired or was used before.
+	MessageLink Message = "link"
+	// MessageRedirect: the client asks for the answer at an address it has not registered.
+	MessageRedirect Message = "redirect"
+	// MessageClosed: nobody signs up here.
+	MessageClosed Message = "closed"
 )
 
 // What was done, as a notice on the page that follows.
@@ -74,7 +81,7 @@ func Messages() []Message {
 	return []Message{
 		MessageRefused, MessageSlow, MessageCode, MessageRecovery, MessagePasskey, MessageExpired, MessageMissing, MessageInvalid,
 		MessageTaken, MessagePasswordShort, MessagePasswordLong, MessagePasswordCommon, MessagePasswordSame, MessagePasswordDiffers,
-		MessagePasswordWrong, MessageLimit, MessageLastFactor, MessageConflict, MessageConfigured, MessageUnavailable,
+		MessagePasswordWrong, MessageLimit, MessageLastFactor, MessageConflict, MessageConfigured, MessageUnavailable, MessageLink, MessageRedirect, MessageClosed,
 		MessageSaved, MessageAccessRevoked, MessageSessionEnded, MessageSessionsEnded, MessagePasswordChanged, MessagePasskeyAdded,
 		MessagePasskeyRemoved, MessageTOTPAdded, MessageTOTPRemoved, MessageClientDeleted, MessageUserDisabled, MessageUserEnabled,
 		MessageUserRemoved, MessageFactorsRemoved, MessageKeysRotated,

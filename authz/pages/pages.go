@@ -52,11 +52,11 @@ type ErrorPage struct {
 
 // RenderError writes the page with the given status.
 func RenderError(w http.ResponseWriter, status int, page ErrorPage) error {
-	return render(w, status, "error", page)
+	return write(w, status, "error", page)
 }
 
-// render writes the page only when all of it could be made.
-func render(w http.ResponseWriter, status int, name string, page any) error {
+// write writes the page only when all of it could be made.
+func write(w http.ResponseWriter, status int, name string, page any) error {
 	var body bytes.Buffer
 	data := struct {
 		Style template.CSS

@@ -38,5 +38,5 @@ func (p RefusalPage) Title() string {
 
 // RenderRefusal writes the page with its status. Other headers stay as they are.
 func RenderRefusal(w http.ResponseWriter, page RefusalPage) error {
-	return render(w, page.Status, "refusal", page)
+	return write(w, page.Status, "refusal", page)
 }

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pages
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+//go:embed templates/*.html
+var embedded embed.FS
+
+// Config is what a [Set] is made of.
+type Config struct {
+	// Prefix is the path below which all pages and their assets are served, such as
+	// "/oauth". It begins with a slash and does not end with one.
+	Prefix string
+	// Brand is how they look.
+	Brand Brand
+	// Folder has templates that replace the built-in ones of the same file name, and
+	// may have a style.css that follows the built-in one. Default: none.
+	Folder string
+}
+
+// Validate looks at everything that can be judged without reading a file.
+func (c *Config) Validate() error { return c.Brand.Validate() }
+
+// Set is all pages, ready to be rendered. It is safe for concurrent use.
+type Set struct {
+	prefix    string
+	brand     shownBrand
+	assets    map[string]asset
+	css, js   string // paths
+	languages languages
+	pages     []map[string]*template.Template // by language, then by name
+}
+
+// New reads the brand's files and the folder, and tries every template once in
+// every language, so that a broken one is found now: the error names file and line.
+func New(c Config) (*Set, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Set{prefix: c.Prefix, assets: map[string]asset{}}
+	sources, err := readSources(c.Folder)
+	if err != nil {
+		return nil, err
+	}
+	if s.brand, err = s.dress(c.Brand); err != nil {
+		return nil, err
+	}
+	s.css = s.serve("css", "text/css; charset=utf-8", []byte(palette(c.Brand)+sheet+sources.style))
+	s.js = s.serve("js", "text/javascript; charset=utf-8", []byte(script))
+	if s.languages, err = readLanguages(); err != nil {
+		return nil, err
+	}
+	for _, l := range s.languages.all {
+		parsed, err := s.parse(sources, l)
+		if err != nil {
+			return nil, err
+		}
+		s.pages = append(s.pages, parsed)
+	}
+	return s, nil
+}
+
+// parse parses and tries all pages in one language.
+func (s *Set) parse(from sources, l *catalogue) (map[string]*template.Template, error) {
+	base := template.New("").Funcs(s.functions(l))
+	for _, name := range frames {
+		if _, err := base.New(name + ".html").Parse(from.text[name]); err != nil {
+			return nil, from.fault(name, err)
+		}
+	}
+	parsed := make(map[string]*template.Template, len(allPages))
+	for _, page := range allPages {
+		name := page.kind().name
+		t, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if t, err = t.New(name + ".html").Parse(from.text[name]); err != nil {
+			return nil, from.fault(name, err)
+		}
+		for _, specimen := range []Page{page, specimenOf(page)} {
+			if err := t.Execute(new(bytes.Buffer), specimen); err != nil {
+				return nil, from.fault(name, err)
+			}
+		}
+		parsed[name] = t
+	}
+	return parsed, nil
+}
+
+// Render writes a page with the given status, in the language that the request
+// prefers. When it returns an error, nothing has been written.
+func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
+	kind := page.kind()
+	t := s.pages[s.languages.match(r)][kind.name]
+	var body bytes.Buffer
+	if err := t.Execute(&body, page); err != nil {
+		return fmt.Errorf("pages: %w", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Content-Security-Policy", policies[kind.leads])
+	// RFC 9700 §4.16: for browsers that do not know frame-ancestors.
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	// RFC 9700 §4.2.4: no referrer carries the page's address, which may hold a handle or a code, elsewhere.
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Language")
+	w.WriteHeader(status)
+	// A client that hangs up is no trouble of ours.
+	_, _ = body.WriteTo(w)
+	return nil
+}
+
+// policies are the Content-Security-Policy of pages, by whether their form may
+// lead away. Browsers hold the redirect that answers a form against form-action,
+// and default-src does not stand in for it: where it is left out, forms may lead anywhere.
+var policies = func() map[bool]string {
+	stay := []string{
+		"default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src 'self'",
+		"base-uri 'none'", "frame-ancestors 'none'",
+	}
+	leads := strings.Join(stay, "; ")
+	return map[bool]string{true: leads, false: leads + "; form-action 'self'"}
+}()
