@@ -39,6 +39,9 @@ import (
 //		seal_key <key> [<older_key>…]
 //		cache <entries>
 //		error_uri <code> <uri>
+//		users {
+//			…
+//		}
 //		insecure_http
 //	}
 func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
@@ -60,6 +63,7 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"seal_key":           r.sealKeys,
 		"cache":              count(&app.CacheEntries),
 		"error_uri":          r.errorURI,
+		"users":              r.users,
 		"insecure_http":      flag(&app.InsecureHTTP),
 	}
 	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -82,6 +83,9 @@ type App struct {
 	// 6749 §5.2). Default: a built-in page for each code.
 	ErrorURIs map[string]string `json:"error_uris,omitempty"`
 
+	// The people who may sign in.
+	Users Users `json:"users,omitzero"`
+
 	// Accept plain http beyond loopback, as issuer and at guarded sites. Everybody
 	// on the way can then read and use the tokens. Default: false.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
@@ -95,6 +99,7 @@ type App struct {
 	format     token.Format            // of access tokens
 	formats    map[string]token.Format // all there are, by name
 	verifier   *token.Verifier
+	users      *user.Directory
 	grantTypes map[string]granttype.GrantType
 	endpoints  *endpoint.Server
 	recorder   *recorder

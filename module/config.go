@@ -26,6 +26,8 @@ const (
 	GrantTypeNamespace = "oauth2.grant_types"
 	// FormatNamespace is that of [token.Format].
 	FormatNamespace = "oauth2.token_formats"
+	// UsersNamespace is that of [user.Source].
+	UsersNamespace = "oauth2.users"
 )
 
 // Values of [App.ScopePolicy].

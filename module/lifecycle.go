@@ -46,6 +46,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.buildRegistry(); err != nil {
 		return err
 	}
+	if err := a.buildRecorder(); err != nil {
+		return err
+	}
+	if err := a.buildUsers(); err != nil {
+		return err
+	}
 	return a.buildEndpoints()
 }
 
@@ -108,14 +114,19 @@ func (a *App) buildRegistry() error {
 	return err
 }
 
-// buildEndpoints makes the authorization server. It opens nothing.
-func (a *App) buildEndpoints() error {
+// buildRecorder makes what all others tell of what happens.
+func (a *App) buildRecorder() error {
 	events, err := newEmitter(a.ctx)
 	if err != nil {
 		return err
 	}
 	a.recorder = newRecorder(a.log.Named("audit"), slices.Collect(maps.Keys(a.grantTypes)))
 	a.recorder.events, a.recorder.used = events, a.used
+	return nil
+}
+
+// buildEndpoints makes the authorization server. It opens nothing.
+func (a *App) buildEndpoints() (err error) {
 	words := make([]string, len(a.Scopes))
 	for i, s := range a.Scopes {
 		words[i] = s.Name
@@ -135,6 +146,7 @@ func (a *App) buildEndpoints() error {
 		Format:                a.format,
 		ClientFormats:         a.formats,
 		Formats:               a.verifier.Formats,
+		People:                a.users,
 		SigningKeys:           a.signingKeys,
 		Signs:                 len(a.signingFormats()) > 0,
 		Store:                 a.store,
@@ -274,6 +286,7 @@ func (a *App) startGuards() error {
 func (a *App) Stop() error {
 	if next, err := servingApp(); err == nil && next != a {
 		a.registry.Retire(next.registry)
+		a.users.Retire(next.users)
 	}
 	if a.runtime == nil {
 		return nil

@@ -27,6 +27,7 @@ type active struct {
 	TokenType string   `json:"token_type,omitempty"`
 	Expires   int64    `json:"exp"`
 	IssuedAt  int64    `json:"iat"`
+	Username  string   `json:"username,omitempty"`
 	Subject   string   `json:"sub,omitempty"`
 	Audience  []string `json:"aud"`
 	Issuer    string   `json:"iss"`
@@ -38,6 +39,7 @@ type introspection struct {
 	*exchange
 	rec    *tokenstore.Record[token.Record]
 	holder *client.Client
+	person token.Person
 }
 
 // introspect is the introspection endpoint (RFC 7662). A client learns of its own
@@ -54,6 +56,7 @@ func (s *Server) introspect(x *exchange) error {
 		{"find the token", i.find},
 		{"check the client's business with it", i.checkBusiness},
 		{"find the token's client", i.findHolder},
+		{"find the token's user", i.findPerson},
 		{"answer", i.tell},
 	})
 	if errors.Is(err, authz.ErrInvalidToken) {
@@ -98,6 +101,14 @@ func (i *introspection) findHolder(ctx context.Context) (err error) {
 	return err
 }
 
+// findPerson makes sure that the user whom the token is for still may act.
+func (i *introspection) findPerson(ctx context.Context) (err error) {
+	if people, subject := i.server.config.People, i.rec.Value.Subject; people != nil && subject != "" {
+		i.person, err = people.Person(ctx, subject)
+	}
+	return err
+}
+
 func (i *introspection) tell(context.Context) error {
 	t := &i.rec.Value
 	said := active{
@@ -106,6 +117,7 @@ func (i *introspection) tell(context.Context) error {
 		Client:   t.Client,
 		Expires:  i.rec.Expires.Unix(),
 		IssuedAt: t.IssuedAt,
+		Username: i.person.Username,
 		Subject:  t.Subject,
 		Audience: t.Audience,
 		Issuer:   i.server.config.Issuer,

@@ -56,6 +56,9 @@ type Config struct {
 	ClientFormats map[string]token.Format
 	// Formats are those that revocation and introspection know. Default: Format alone.
 	Formats []token.Format
+	// People knows the users of tokens: introspection calls the token of a user who may
+	// not act at present inactive. Default: nobody is asked.
+	People token.People
 	// SigningKeys returns the keys that this server signs with, waiting for the store
 	// as Store does. Default: it signs nothing and publishes none.
 	SigningKeys func(context.Context) (*keyring.Keyring, error)
