@@ -41,7 +41,7 @@ func NewPasskeys(issuer, name string) (*Passkeys, error) {
 		return nil, fmt.Errorf("factor: %w", err)
 	}
 	host := u.Hostname()
-	if _, err := netip.ParseAddr(host); err == nil || u.Scheme != "https" && host != "localhost" {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || u.Scheme != "https" && host != "localhost" {
 		// WebAuthn §5.1.3, step 7, and §13.4.9: a domain, in a secure context.
 		return nil, ErrNoPasskeys
 	}

@@ -9,12 +9,13 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
-	"github.com/pquerna/otp/totp"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -89,19 +90,19 @@ func (e Enrolment) Secret() string {
 	return strings.Join(append(groups, text), " ")
 }
 
-// URI is the seed for applications. issuer and account are what the application
-// shows.
-func (e Enrolment) URI(issuer, account string) (string, error) {
+// URI is the seed for applications, in the form that all of them read. issuer and
+// account are what the application shows.
+func (e Enrolment) URI(issuer, account string) string {
 	// In the label a colon stands between the two.
 	plain := strings.NewReplacer(":", " ")
-	key, err := totp.Generate(totp.GenerateOpts{
-		Issuer: plain.Replace(issuer), AccountName: plain.Replace(account), Secret: e.Seed,
-		Period: uint(totpPeriod / time.Second), Digits: totpDigits, Algorithm: otp.AlgorithmSHA1,
-	})
-	if err != nil {
-		return "", fmt.Errorf("factor: %w", err)
+	issuer, account = plain.Replace(issuer), plain.Replace(account)
+	query := url.Values{
+		"secret": {base32Text.EncodeToString(e.Seed)}, "issuer": {issuer}, "algorithm": {"SHA1"},
+		"digits": {totpDigits.String()}, "period": {strconv.Itoa(int(totpPeriod / time.Second))},
 	}
-	return key.URL(), nil
+	// Some applications show the plus of a form as it is.
+	text := strings.ReplaceAll(query.Encode(), "+", "%20")
+	return (&url.URL{Scheme: "otpauth", Host: "totp", Path: "/" + issuer + ":" + account, RawQuery: text}).String()
 }
 
 // ConfirmTOTP makes change give the user the application that got e, in place of

@@ -6,6 +6,7 @@
 package factortest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -40,6 +41,9 @@ type Authenticator struct {
 	Count, Step uint32
 	// CrossOrigin says that the page is in a frame of another site.
 	CrossOrigin bool
+	// Ceremony and Challenge replace what the browser says of the one that it takes
+	// part in.
+	Ceremony, Challenge string
 
 	// ID and Handle are those of the passkey. They are set by Create.
 	ID, Handle []byte
@@ -50,6 +54,12 @@ type Authenticator struct {
 // no counter, as those that synchronize passkeys.
 func New(origin string) *Authenticator {
 	return &Authenticator{Origin: origin, Flags: UserPresent | UserVerified}
+}
+
+// Rekey gives the authenticator another private key, under the same id.
+func (a *Authenticator) Rekey() (err error) {
+	a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return err
 }
 
 // creation is the part of the options that an authenticator needs (WebAuthn §5.4).
@@ -77,7 +87,7 @@ func (a *Authenticator) Create(options []byte) ([]byte, error) {
 	if a.Handle, err = base64.RawURLEncoding.DecodeString(o.PublicKey.User.ID); err != nil {
 		return nil, err
 	}
-	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+	if err = a.Rekey(); err != nil {
 		return nil, err
 	}
 	a.ID = make([]byte, 32)
@@ -161,16 +171,14 @@ func (a *Authenticator) publicKey() ([]byte, error) {
 
 // data is the authenticator data (WebAuthn §6.1), with the counter moved on.
 func (a *Authenticator) data(id string, flags byte) []byte {
-	if a.RPID != "" {
-		id = a.RPID
-	}
 	a.Count += a.Step
-	hash := sha256.Sum256([]byte(id))
+	hash := sha256.Sum256([]byte(cmp.Or(a.RPID, id)))
 	return binary.BigEndian.AppendUint32(append(hash[:], a.Flags|flags), a.Count)
 }
 
 // client is what the browser says of the page (WebAuthn §5.8.1).
 func (a *Authenticator) client(ceremony, challenge string) ([]byte, error) {
+	ceremony, challenge = cmp.Or(a.Ceremony, ceremony), cmp.Or(a.Challenge, challenge)
 	return json.Marshal(map[string]any{
 		"type": ceremony, "challenge": challenge, "origin": a.Origin, "crossOrigin": a.CrossOrigin,
 	})
