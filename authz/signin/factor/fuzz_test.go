@@ -1,54 +1,51 @@
 // SPDX-FileCopyrightText: The caddy-oauth2 Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package factor_test
+package factor
 
 import (
 	"errors"
 	"testing"
 
-	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor/factortest"
-	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // FuzzAnswer judges whatever a browser answers, as a new passkey and as a proof:
 // nothing but a refusal comes of it, since nobody guesses a challenge.
 func FuzzAnswer(f *testing.F) {
-	w := newWorld(f)
-	a := w.enrolled()
-	other, err := factor.Load(f.Context(), w.db, "another")
+	const site, challenge = "https://auth.example.com", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	a := factortest.New(site)
+	created, err := a.Create([]byte(`{"publicKey":{"rp":{"id":"auth.example.com"},"user":{"id":"YWRh"},"challenge":"` + challenge + `"}}`))
 	if err != nil {
 		f.Fatal(err)
 	}
-	options, _, err := w.passkeys.Enrol(w.db, other, "ada", "")
-	if err != nil {
-		f.Fatal(err)
-	}
-	created, err := factortest.New(origin).Create(options)
+	got, err := a.Get([]byte(`{"publicKey":{"rpId":"auth.example.com","challenge":"` + challenge + `"}}`))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(created)
-	if options, _, err = w.passkeys.ChallengeAnybody(w.db); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(w.get(a, options))
-	_, enrols, err := w.passkeys.Enrol(w.db, other, "ada", "")
+	f.Add(got)
+	passkeys, err := NewPasskeys(site, "")
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, proves, err := w.passkeys.ChallengeAnybody(w.db)
-	if err != nil {
-		f.Fatal(err)
-	}
+	c := Ceremony{Challenge: "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"}
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		var change *tokenstore.Change // must not be needed
-		if _, err := w.passkeys.Enrolled(t.Context(), w.db, change, other, enrols, answer, "", subject); !errors.Is(err, factor.ErrRefused) {
-			t.Errorf("a new passkey: %v", err)
+		who := person{set: &Set{subject: "ada"}}
+		if parsed, err := parseCreation(answer); err == nil {
+			if made, err := passkeys.web.CreateCredential(who, c.session("ada"), parsed); err == nil {
+				t.Errorf("made %+v", made)
+			}
+		} else if !errors.Is(err, ErrRefused) {
+			t.Error(err)
 		}
-		if _, err := w.passkeys.Prove(t.Context(), w.db, change, proves, answer); !errors.Is(err, factor.ErrRefused) {
-			t.Errorf("a proof: %v", err)
+		if parsed, err := parseAssertion(answer); err == nil {
+			who.set.record.Passkeys = []Passkey{{CredentialID: parsed.RawID}}
+			if used, err := passkeys.web.ValidateLogin(who, c.session("ada"), parsed); err == nil {
+				t.Errorf("proved by %+v", used)
+			}
+		} else if !errors.Is(err, ErrRefused) {
+			t.Error(err)
 		}
 	})
 }
