@@ -12,6 +12,25 @@ import (
 	"time"
 )
 
+// arrivals counts who has come to wait for a load, or to make it: not who has missed,
+// and may be late for the load that the others wait for.
+type arrivals struct{ n atomic.Int64 }
+
+// context returns the context of one more request.
+func (a *arrivals) context(ctx context.Context) context.Context {
+	return arriving{ctx, sync.OnceFunc(func() { a.n.Add(1) })}
+}
+
+type arriving struct {
+	context.Context
+	arrived func()
+}
+
+func (a arriving) Done() <-chan struct{} {
+	a.arrived()
+	return a.Context.Done()
+}
+
 // Ensure that a thousand requests with one uncached token cost one load, and that
 // one of them that gives up goes at once and does not fail the others: if it was
 // the one that loads, another does.
@@ -44,12 +63,13 @@ func TestOneLoadForManyRequests(t *testing.T) {
 			}
 			first := ask(firstContext)
 			<-reading
-			another := ask(impatient)
+			var waiting arrivals
+			another := ask(waiting.context(impatient))
 			var others []<-chan error
 			for range requests - 2 {
-				others = append(others, ask(t.Context()))
+				others = append(others, ask(waiting.context(t.Context())))
 			}
-			waitFor(t, func() bool { return db.Stats().CacheMisses >= requests })
+			waitFor(t, func() bool { return waiting.n.Load() == requests-1 })
 			cancel()
 			must(t, <-another, context.Canceled, "one that waits and gives up")
 			close(read)

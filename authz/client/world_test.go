@@ -97,7 +97,7 @@ func (w *world) add(t testing.TB, c Client) string {
 // entries with a delay.
 func (w *world) warm(t testing.TB, id string) {
 	t.Helper()
-	deadline, before := time.Now().Add(10*time.Second), w.db.Stats().CacheHits
+	deadline, before := time.Now().Add(time.Minute), w.db.Stats().CacheHits
 	for w.db.Stats().CacheHits == before {
 		if time.Now().After(deadline) {
 			t.Fatal("the client does not come into the cache")

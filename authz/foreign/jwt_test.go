@@ -207,11 +207,10 @@ func TestVerifiedOnce(t *testing.T) {
 	w.ec, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // what is published under the same kid
 	w.pass(10*time.Minute + 30*time.Second)
 	passes(t, s, raw, "while the keys are renewed")
-	for range 100 {
-		if w.memory.recall(s.digest(raw)) == nil {
-			break
-		}
-		<-time.After(10 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); w.memory.recall(s.digest(raw)) != nil && time.Now().Before(deadline); {
+		<-tick.C
 	}
 	refuses(t, s, raw, "after its key went", authz.ErrInvalidToken)
 

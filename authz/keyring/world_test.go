@@ -74,6 +74,20 @@ func (w *world) sign(t testing.TB, purpose keyring.Purpose, policy keyring.Polic
 	return tok
 }
 
+// warm signs until that reads the store no more: the cache takes the keys in its own
+// time.
+func (w *world) warm(t testing.TB) {
+	t.Helper()
+	deadline, before := time.Now().Add(time.Minute), int64(-1)
+	for now := w.reads.Load(); now != before; now = w.reads.Load() {
+		if time.Now().After(deadline) {
+			t.Fatal("the keys do not come into the cache")
+		}
+		before = now
+		w.sign(t, keyring.AccessTokens, keyring.Policy{}, time.Hour)
+	}
+}
+
 // published is what a verifier elsewhere has of the keys.
 func (w *world) published(t testing.TB, purpose keyring.Purpose) jose.KeySet {
 	t.Helper()

@@ -108,7 +108,7 @@ func TestStatementIsMadeOnce(t *testing.T) {
 		"subject": func(p *authz.Principal) { p.Subject = "u-18" }, "session": func(p *authz.Principal) { p.Session = "s" },
 		"later":  func(p *authz.Principal) { p.Expires = p.Expires.Add(time.Second) },
 		"claims": func(p *authz.Principal) { p.Claims = shared }, "others": func(p *authz.Principal) { p.Claims = equal },
-		"brief": func(p *authz.Principal) { p.Expires = testTime.Add(20 * time.Second) },
+		"brief": func(p *authz.Principal) { p.Expires = testTime.Add(statementReuse + 20*time.Second) },
 	} {
 		all[name] = changed(change, "user")
 	}
@@ -134,16 +134,6 @@ func TestStatementIsMadeOnce(t *testing.T) {
 		say("later")
 	}
 	made(1, "one caller by three tokens")
-	for _, token := range []string{"scope", "subject", "session", "claims", "others", "machine"} {
-		say(token)
-	}
-	made(6, "other callers")
-	say("brief")
-	now = testTime.Add(19 * time.Second)
-	if exp := claimsOf(t, say("brief"))["exp"].(float64); exp != float64(testTime.Add(20*time.Second).Unix()) {
-		t.Errorf("it outlives the credential: %v", exp)
-	}
-	made(1, "a credential that ends soon")
 	now = testTime.Add(statementReuse - time.Second)
 	say("user")
 	made(0, "before it is worn")
@@ -152,6 +142,17 @@ func TestStatementIsMadeOnce(t *testing.T) {
 		t.Errorf("worn, it is replaced by one that lasts %v s", left)
 	}
 	made(1, "once it is worn")
+	// From here on other callers may have taken its place.
+	for _, token := range []string{"scope", "subject", "session", "claims", "others", "machine"} {
+		say(token)
+	}
+	made(6, "other callers")
+	say("brief")
+	now = now.Add(19 * time.Second)
+	if exp := claimsOf(t, say("brief"))["exp"].(float64); exp != float64(testTime.Add(statementReuse+20*time.Second).Unix()) {
+		t.Errorf("it outlives the credential: %v", exp)
+	}
+	made(1, "a credential that ends soon")
 	resource = "https://other.example.com"
 	all["user"] = changed(func(p *authz.Principal) { p.Audience = []string{testIssuer} }, "user")
 	if aud := claimsOf(t, say("user"))["aud"]; !reflect.DeepEqual(aud, []any{resource}) {

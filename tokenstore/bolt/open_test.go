@@ -61,7 +61,7 @@ func TestNewStoreIsMadeOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
-			s, err := Open(t.Context(), path, Options{LockWait: 20 * time.Second})
+			s, err := Open(t.Context(), path, Options{LockWait: time.Minute})
 			if err != nil {
 				t.Error(err)
 				return

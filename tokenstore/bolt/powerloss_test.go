@@ -28,9 +28,10 @@ import (
 // FK05.
 func TestKilledWhileMakingAStore(t *testing.T) {
 	t.Parallel()
-	const kills = 10
-	made, takes := 0, time.Duration(0)
-	for i := range kills + 1 {
+	const kills, most = 10, 200
+	made, unmade, takes := 0, 0, time.Duration(0)
+	// On a busy machine they may all come too late: then there are more, at once.
+	for i := 0; i <= kills || unmade == 0 && i < most; i++ {
 		path := filepath.Join(t.TempDir(), "tokens.db")
 		first := child(t, "hold the store", path)
 		out, err := first.StdoutPipe()
@@ -57,7 +58,7 @@ func TestKilledWhileMakingAStore(t *testing.T) {
 				t.Fatalf("the process says %q, %v", line, err)
 			}
 			takes = time.Since(begun)
-		} else {
+		} else if i <= kills {
 			moment := time.NewTimer(takes * time.Duration(i) / kills)
 			<-moment.C
 		}
@@ -68,7 +69,7 @@ func TestKilledWhileMakingAStore(t *testing.T) {
 		_ = in.Close()
 		if _, err := os.Stat(path); err == nil {
 			made++
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		} else if unmade++; !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 		s, err := bolt.Open(t.Context(), path, bolt.Options{})
@@ -80,8 +81,8 @@ func TestKilledWhileMakingAStore(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if made == 0 || made == kills+1 {
-		t.Errorf("%d of %d stores were complete: this proves nothing", made, kills+1)
+	if made == 0 || unmade == 0 {
+		t.Errorf("%d of %d stores were complete: this proves nothing", made, made+unmade)
 	}
 }
 

@@ -162,7 +162,7 @@ func fill(path string) error {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(5 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
 		rev, err := put("token", false)
 		if err == nil {
 			written["token"] = rev

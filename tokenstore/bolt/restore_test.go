@@ -200,13 +200,15 @@ func TestRestoreKeepsTokensWhenTold(t *testing.T) {
 func saveClock(k *kept) {
 	k.t.Helper()
 	ctx, cancel := context.WithCancel(k.t.Context())
-	before := k.Stats().Commits
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		k.Maintain(ctx)
 	}()
-	eventually(k.t, func() bool { return k.Stats().Commits > before })
+	eventually(k.t, func() bool {
+		saved, err := tokenstore.Load[int64](k.t.Context(), k.DB, tokenstore.NewKey("", tokenstore.KindMeta, "clock"))
+		return err == nil && saved.Value >= k.Now().UnixMilli()
+	})
 	cancel()
 	<-done
 }

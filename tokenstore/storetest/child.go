@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -51,10 +52,12 @@ type collected struct{ m *testing.M }
 
 func (c collected) Run() int {
 	code := c.m.Run()
-	for range 3 {
+	for deadline := time.Now().Add(time.Minute); ; {
 		runtime.GC()
+		if goleak.Find() == nil || time.Now().After(deadline) {
+			return code
+		}
 	}
-	return code
 }
 
 // message is a line from the child to its parent: what is about to be tried, or

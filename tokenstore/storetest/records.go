@@ -55,10 +55,11 @@ func (d *database) set(t time.Time) {
 func (d *database) saveClock() {
 	ctx, cancel := context.WithCancel(d.f.t.Context())
 	defer cancel()
-	before := d.Stats().Commits
 	var maintenance sync.WaitGroup
 	maintenance.Go(func() { d.Maintain(ctx) })
-	for d.Stats().Commits == before && ctx.Err() == nil {
+	for saved := false; !saved && ctx.Err() == nil; {
+		r, err := tokenstore.Load[int64](ctx, d.DB, tokenstore.NewKey("", tokenstore.KindMeta, "clock"))
+		saved = err == nil && r.Value >= d.Now().UnixMilli()
 		runtime.Gosched()
 	}
 	cancel()
