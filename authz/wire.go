@@ -8,6 +8,9 @@ package authz
 const (
 	SchemeBasic  = "Basic"
 	SchemeBearer = "Bearer"
+	// SchemeSession is ours: the cookie of a guarded site. It is in no challenge, and
+	// no Authorization header is of this scheme.
+	SchemeSession = "session"
 )
 
 // Grant types (RFC 6749, and the registry that it founded).
@@ -112,6 +115,20 @@ const (
 	ParamRefreshToken    = "refresh_token"
 )
 
+// ParamTicket is the parameter by which a browser brings a one-time ticket from the
+// issuer to a guarded site.
+const ParamTicket = "ticket"
+
+// Cookies of ours have names that begin with CookiePrefix, and where browsers use
+// https with CookieHost before that, so that no other host can set them (RFC
+// 6265bis §4.1.3.2).
+const (
+	CookieHost   = "__Host-"
+	CookiePrefix = "oauth2_"
+	// CookieSite is the cookie of a guarded site at which somebody is signed in.
+	CookieSite = CookiePrefix + "site"
+)
+
 // MediaTypeForm is the type of forms in bodies (RFC 6749 appendix B).
 const MediaTypeForm = "application/x-www-form-urlencoded"
 
@@ -128,4 +145,8 @@ const (
 	PathResourceMetadata = "/.well-known/oauth-protected-resource"
 	// PathReserved is the prefix that the guard keeps for itself on every guarded host.
 	PathReserved = "/.oauth2/"
+	// PathSiteSession is where a browser comes back to a guarded site from the
+	// issuer, and PathSiteSignOut where a form of the site's signs out.
+	PathSiteSession = PathReserved + "session"
+	PathSiteSignOut = PathReserved + "signout"
 )

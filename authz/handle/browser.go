@@ -6,12 +6,14 @@ package handle
 import (
 	"crypto/rand"
 	"net/http"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
 const (
 	// bindingName is the name of the cookie by which a browser is known again
 	// before anybody is signed in.
-	bindingName = "oauth2_browser"
+	bindingName = authz.CookiePrefix + "browser"
 	// bindingLength is the length in bytes of its value: 130 random bits.
 	bindingLength = 26
 )
@@ -21,7 +23,7 @@ const (
 // for a part of the site only (RFC 6265bis §4.1.3.2).
 func CookieName(name string, secure bool) string {
 	if secure {
-		return "__Host-" + name
+		return authz.CookieHost + name
 	}
 	return name
 }
@@ -50,7 +52,7 @@ func CookieValue(r *http.Request, name string, secure bool) (string, bool) {
 // cookie where it has none. The cookie stays the same in all windows, so that
 // two can be used at a time.
 func (k *Keeper) Binding(w http.ResponseWriter, r *http.Request) string {
-	if binding, ok := k.bound(r); ok {
+	if binding, ok := k.Bound(r); ok {
 		return binding
 	}
 	binding := rand.Text()
@@ -58,8 +60,8 @@ func (k *Keeper) Binding(w http.ResponseWriter, r *http.Request) string {
 	return binding
 }
 
-// bound returns what the browser is known by, if it is.
-func (k *Keeper) bound(r *http.Request) (string, bool) {
+// Bound returns what the browser that sends r is known by, if it is.
+func (k *Keeper) Bound(r *http.Request) (string, bool) {
 	binding, ok := CookieValue(r, bindingName, k.Secure)
 	if !ok || len(binding) != bindingLength {
 		return "", false

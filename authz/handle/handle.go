@@ -78,7 +78,7 @@ func (k *Keeper) Seal(ctx context.Context, purpose, binding string, lifetime tim
 // Open decodes into value what Seal has sealed for this purpose and the browser
 // that sends r. The error is [ErrInvalid]; any other is trouble.
 func (k *Keeper) Open(ctx context.Context, r *http.Request, purpose, text string, value any) (Opened, error) {
-	binding, ok := k.bound(r)
+	binding, ok := k.Bound(r)
 	if !ok {
 		return Opened{}, ErrInvalid
 	}

@@ -4,8 +4,10 @@
 package protect
 
 import (
+	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -89,14 +91,33 @@ func safe(method string) bool {
 	return false
 }
 
-// sameOrigin reports whether a browser says that a page of this origin, or the
-// user, caused the request. What says nothing of it is not believed: clients
+// MaxTrust is the number of origins that one guard may trust.
+const MaxTrust = 64
+
+// ValidateTrust returns what is wrong with a list of origins to trust.
+func ValidateTrust(origins []string) error {
+	if len(origins) > MaxTrust {
+		return fmt.Errorf("csrf trust: at most %d origins", MaxTrust)
+	}
+	for _, origin := range origins {
+		if !isOrigin(origin) {
+			return fmt.Errorf("csrf trust: %q is no origin as browsers write it: scheme and host in lower case, and the port where it is not the usual one, as in https://app.example.com", origin)
+		}
+	}
+	return nil
+}
+
+// sameOrigin reports whether a browser says that a page of this origin or a trusted
+// one, or the user, caused the request. What says nothing of it is not believed: clients
 // other than browsers have better places for a token.
 func (g *Guard) sameOrigin(r *http.Request) bool {
+	origin := r.Header["Origin"]
+	if len(origin) == 1 && slices.Contains(g.config.Trust, origin[0]) {
+		return true
+	}
 	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
 		return len(site) == 1 && (site[0] == "same-origin" || site[0] == "none") // none: typed, or a bookmark
 	}
-	origin := r.Header["Origin"]
 	if len(origin) != 1 {
 		return false
 	}

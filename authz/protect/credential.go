@@ -112,7 +112,7 @@ func (g *Guard) settleCredential(h http.Header, p *passage) {
 // another place than the Authorization header.
 func (g *Guard) remains(h http.Header, p *passage) bool {
 	switch p.source {
-	case fromForm:
+	case fromForm, fromSession: // what is in our cookie is never the service's
 		return true
 	case fromCookie:
 		if g.config.Bearer.Cookie == "" {

@@ -42,6 +42,9 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 		return
 	}
 	p, refusal := g.present(r, outer, d.row)
+	if refusal == nil {
+		p, refusal = g.current(r, p)
+	}
 	switch {
 	case refusal != nil:
 		d.refusal = refusal
@@ -56,7 +59,7 @@ func (g *Guard) judge(r *http.Request, outer *passage, d *decision) {
 	case p.found == broken:
 		d.refusal = errBrokenCredential
 		return
-	case p.source == fromCookie && g.forgeable(r):
+	case p.source.cookie() && g.forgeable(r):
 		d.refusal = authz.ErrCrossOrigin
 		return
 	case g.replayable(r):
@@ -113,7 +116,7 @@ func (g *Guard) present(r *http.Request, outer *passage, row *entry) (*passage, 
 	} else if credential, found := parseAuthorization(r.Header["Authorization"], g.config.Schemes); found != absent {
 		p = &passage{Context: r.Context(), credential: credential, found: found}
 	}
-	if g.config.Bearer == (Sources{}) {
+	if !g.looksElsewhere() {
 		return p, nil
 	}
 	return g.elsewhere(r, p, row)
@@ -128,7 +131,7 @@ func (g *Guard) presentUnexamined(r *http.Request, outer *passage, row *entry) *
 	} else if credential, found := g.withhold(r.Header); found != absent {
 		p = &passage{Context: r.Context(), credential: credential, found: found}
 	}
-	if g.config.Bearer != (Sources{}) {
+	if g.looksElsewhere() {
 		p, _ = g.elsewhere(r, p, row) // reads no body here, so nothing can fail
 	}
 	if outer != nil && p.found == outer.found {
@@ -163,6 +166,12 @@ func refusalOf(err error) *authz.Error {
 // It must not look at the header or the URL of r, nor at what Caddy keeps in its
 // context: the watch asks again while handlers change them, and gives none.
 func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.Error {
+	if p.Scheme == authz.SchemeSession {
+		if refusal := g.admit(r, p); refusal != nil {
+			return refusal
+		}
+		return g.suffices(row, p)
+	}
 	if acceptedScheme(p.Scheme, g.config.Schemes) == "" || p.Client == "" {
 		return authz.ErrInvalidToken
 	}
@@ -188,6 +197,11 @@ func (g *Guard) decide(r *http.Request, row *entry, p *authz.Principal) *authz.E
 	if p.ConfirmationKey != "" && strings.EqualFold(p.Scheme, authz.SchemeBearer) {
 		return errSenderConstraint
 	}
+	return g.suffices(row, p)
+}
+
+// suffices judges by what a row demands who is somebody here.
+func (g *Guard) suffices(row *entry, p *authz.Principal) *authz.Error {
 	if !row.Requirement.MetBy(p.Scopes) {
 		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))
 	}

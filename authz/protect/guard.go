@@ -55,11 +55,17 @@ type Config struct {
 	// StrictAudience refuses tokens whose audience is the issuer, which
 	// otherwise every resource of that issuer accepts.
 	StrictAudience bool
-	// Schemes are the authentication schemes accepted here. Default: Bearer.
+	// Schemes are the authentication schemes accepted here. Default: Bearer, or none
+	// where Sessions are accepted.
 	Schemes []string
 	// Bearer says where else than in the Authorization header a bearer token may
 	// be. Default: nowhere.
 	Bearer Sources
+	// Sessions lets in whoever is signed in at the issuer. Default: nobody.
+	Sessions *Sessions
+	// Trust are origins whose pages may send requests with a cookie that do
+	// something, beside the site's own. Default: none.
+	Trust []string
 	// Upstream is what the service learns, where a row does not say otherwise.
 	Upstream Upstream
 	// AllowAmbiguous names ambiguities of paths (see [Ambiguities]) that are
@@ -139,7 +145,7 @@ func New(config Config) (*Guard, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if len(c.Schemes) == 0 {
+	if len(c.Schemes) == 0 && c.Sessions == nil {
 		c.Schemes = []string{authz.SchemeBearer}
 	}
 	for _, s := range c.Schemes {
@@ -155,6 +161,9 @@ func New(config Config) (*Guard, error) {
 	}
 	if err := c.Bearer.Validate(); err != nil {
 		return nil, fmt.Errorf("accept bearer: %w", err)
+	}
+	if err := errors.Join(c.Sessions.check(), ValidateTrust(c.Trust)); err != nil {
+		return nil, err
 	}
 	if err := c.checkForeign(); err != nil {
 		return nil, err
@@ -269,11 +278,14 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http
 	if refusal != nil {
 		return g.refuse(w, r, decision{refusal: refusal, start: start})
 	}
-	if row == ownPath {
-		return g.serveOwn(w, r)
-	}
 	d := decision{row: row, start: start}
+	if row == ownPath {
+		return g.serveOwn(w, r, d)
+	}
 	g.judge(r, outer, &d)
+	if v, ok := g.visit(r, &d); ok {
+		return g.begin(w, r, d, v)
+	}
 	if d.refusal != nil {
 		return g.refuse(w, r, d)
 	}
@@ -293,7 +305,12 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}
 	g.config.Recorder.Record(r.Context(), event)
-	if p != nil && (p.source == fromQuery || p.source == fromCookie && p.checked) {
+	if g.config.Sessions != nil {
+		settled := &settledWriter{ResponseWriter: w, cookies: g.cookies(r)}
+		defer settled.settle() // what comes after the body
+		w = settled
+	}
+	if p != nil && (p.source == fromQuery || p.source.cookie() && p.checked) {
 		w.Header().Set("Cache-Control", "private") // RFC 6750 §2.3; shared caches heed only Authorization (RFC 9111 §3.5)
 	}
 	var err error

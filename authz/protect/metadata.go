@@ -32,9 +32,13 @@ func (g *Guard) resource(r *http.Request) string {
 }
 
 // serveOwn answers for the paths that the guard keeps for itself: the
-// metadata of the protected resource, for everybody to read, and nothing else.
-func (g *Guard) serveOwn(w http.ResponseWriter, r *http.Request) error {
+// metadata of the protected resource, for everybody to read, where browsers come by
+// to sign in or out, and nothing else.
+func (g *Guard) serveOwn(w http.ResponseWriter, r *http.Request, d decision) error {
 	delete(r.Header, "Authorization")
+	if done, err := g.visited(w, r, d); done {
+		return err
+	}
 	h := w.Header()
 	resource := g.resource(r)
 	if resource == "" || r.URL.Path != metadataPath(resource) {
@@ -48,7 +52,7 @@ func (g *Guard) serveOwn(w http.ResponseWriter, r *http.Request) error {
 			Resource:             resource,
 			AuthorizationServers: g.config.issuers(),
 			ScopesSupported:      g.scopes,
-			BearerMethods:        g.config.Bearer.methods(),
+			BearerMethods:        g.config.bearerMethods(),
 		})
 	case http.MethodOptions:
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD")

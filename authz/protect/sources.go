@@ -56,6 +56,14 @@ func (s Sources) methods() []string {
 	return methods
 }
 
+// bearerMethods are those of the guard's; none where it takes no tokens.
+func (c *Config) bearerMethods() []string {
+	if acceptedScheme(authz.SchemeBearer, c.Schemes) == "" {
+		return []string{} // RFC 9728 §2
+	}
+	return c.Bearer.methods()
+}
+
 // source says where a credential was found.
 type source uint8
 
@@ -64,7 +72,16 @@ const (
 	fromQuery
 	fromForm
 	fromCookie
+	fromSession // the cookie of a session
 )
+
+// cookie reports whether browsers send the credential of their own accord.
+func (s source) cookie() bool { return s == fromCookie || s == fromSession }
+
+// looksElsewhere reports whether there are such other places.
+func (g *Guard) looksElsewhere() bool {
+	return g.config.Bearer != (Sources{}) || g.config.Sessions != nil
+}
 
 // elsewhere looks for a token in the other places that the guard takes one
 // from, and removes it from where it must not go on. p is what the Authorization
@@ -78,7 +95,7 @@ func (g *Guard) elsewhere(r *http.Request, p *passage, row *entry) (*passage, *a
 		case p == nil:
 			p = &passage{Context: r.Context(), found: found, source: from,
 				credential: authz.Credential{Scheme: authz.SchemeBearer, Value: token}}
-		case from != fromCookie:
+		case !from.cookie():
 			p.found, p.checked = broken, false // RFC 6750 §2: not more than one method
 		}
 	}
@@ -98,17 +115,26 @@ func (g *Guard) elsewhere(r *http.Request, p *passage, row *entry) (*passage, *a
 		token, found := takeCookie(r.Header, s.Cookie, keep)
 		add(token, found, fromCookie)
 	}
+	if g.config.Sessions != nil {
+		session, found := g.cookies(r).take(r.Header)
+		if add(session, found, fromSession); p != nil && p.source == fromSession {
+			p.credential.Scheme = authz.SchemeSession
+		}
+	}
 	return p, nil
 }
 
 // hush removes from a request that goes no further, but to an error route, the
-// tokens that are not in the Authorization header.
+// tokens that are not in the Authorization header, and the cookies of ours.
 func (g *Guard) hush(r *http.Request) {
 	if g.config.Bearer.Query {
 		takeFromQuery(r)
 	}
 	if name := g.config.Bearer.Cookie; name != "" {
 		takeCookie(r.Header, name, false)
+	}
+	if g.config.Sessions != nil {
+		g.cookies(r).take(r.Header)
 	}
 }
 

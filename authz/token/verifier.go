@@ -26,7 +26,8 @@ type Verifier struct {
 	People People
 }
 
-// Authenticate returns the principal of a bearer credential. It states facts:
+// Authenticate returns the principal of a bearer token, or of the cookie of a guarded
+// site, which has neither client nor grant nor scopes. It states facts:
 // whether they suffice, and whether the client may still act, is for the caller
 // to decide. Nothing is allocated for a token that is in the cache, nor for a
 // text that is no token of ours.
@@ -36,18 +37,11 @@ type Verifier struct {
 // ours is never held against the token, because a client throws away a token
 // that is called invalid.
 func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.Principal, error) {
-	if c.Scheme != authz.SchemeBearer {
-		return authz.Principal{}, authz.ErrInvalidToken
-	}
-	rec, err := v.Find(ctx, c.Value)
+	rec, err := v.presented(ctx, c)
 	if err != nil {
 		return authz.Principal{}, err
 	}
 	t := &rec.Value
-	// A token bound to a key proves nothing by itself (RFC 9449 §7.2).
-	if t.Kind != Access || t.ConfirmationKey != "" {
-		return authz.Principal{}, authz.ErrInvalidToken
-	}
 	var person Person
 	if v.People != nil && t.Subject != "" { // a machine's token costs nothing more
 		if person, err = v.People.Person(ctx, t.Subject); err != nil {
@@ -71,6 +65,23 @@ func (v *Verifier) Authenticate(ctx context.Context, c authz.Credential) (authz.
 		AuthTime:        authTime(t.AuthTime),
 		Claims:          merge(t.Claims, person.Claims),
 	}, nil
+}
+
+// presented returns the facts of what a credential of its scheme may be. No kind of
+// secret passes for another.
+func (v *Verifier) presented(ctx context.Context, c authz.Credential) (*tokenstore.Record[Record], error) {
+	switch c.Scheme {
+	case authz.SchemeSession:
+		return v.siteSession(ctx, c.Value)
+	case authz.SchemeBearer:
+		rec, err := v.Find(ctx, c.Value)
+		// A token bound to a key proves nothing by itself (RFC 9449 §7.2).
+		if err == nil && (rec.Value.Kind != Access || rec.Value.ConfirmationKey != "") {
+			return nil, authz.ErrInvalidToken
+		}
+		return rec, err
+	}
+	return nil, authz.ErrInvalidToken
 }
 
 // authTime is the moment of that many seconds since 1970, or the zero time for 0,
@@ -108,7 +119,11 @@ func (v *Verifier) Find(ctx context.Context, raw string) (*tokenstore.Record[Rec
 	if err != nil {
 		return nil, authz.ErrTemporarilyUnavailable.Because(err)
 	}
-	rec, err := format.Find(ctx, db, raw)
+	return found(format.Find(ctx, db, raw))
+}
+
+// found makes what the store says of a secret what a caller is told.
+func found(rec *tokenstore.Record[Record], err error) (*tokenstore.Record[Record], error) {
 	switch {
 	case errors.Is(err, tokenstore.ErrNotFound):
 		return nil, authz.ErrInvalidToken

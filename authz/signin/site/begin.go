@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"crypto/sha256"
+	"net/http"
+	"net/url"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
+)
+
+// purpose is what the handles are for that go round.
+const purpose = "site session"
+
+// round is what goes along, sealed: whose browser wants to come back, where to, and
+// who has to be signed in.
+type round struct {
+	Site      string   `cbor:"1,keyasint"`
+	Back      string   `cbor:"2,keyasint"`
+	Subject   string   `cbor:"3,keyasint,omitempty"`
+	ACRValues []string `cbor:"4,keyasint,omitempty"`
+	// MaxAge is in seconds.
+	MaxAge int64 `cbor:"5,keyasint,omitempty"`
+	// Browser is the digest of what the site knows the browser by. The issuer, being
+	// another host, cannot ask for that cookie itself.
+	Browser [sha256.Size]byte `cbor:"6,keyasint"`
+}
+
+// Begin sends a browser to the issuer. It sets a cookie where the browser has none.
+func (s *Service) Begin(w http.ResponseWriter, r *http.Request, v protect.Visit) error {
+	_, secure, err := origin(v.Site)
+	if err != nil {
+		return authz.ErrServer.Because(err)
+	}
+	keeper := s.keeper(secure)
+	text, err := keeper.Seal(r.Context(), purpose, "", RequestLifetime, round{
+		Site: v.Site, Back: local(v.Back), Subject: v.Subject, ACRValues: v.ACRValues,
+		MaxAge:  int64(v.MaxAge.Seconds()),
+		Browser: digest(keeper.Binding(w, r)),
+	})
+	if err != nil {
+		return trouble(err)
+	}
+	send(w, s.config.Issuer+s.config.Prefix+Path+"?"+url.Values{authz.ParamRequest: {text}}.Encode())
+	return nil
+}
+
+// digest is by what two texts are compared of which one is not at hand.
+func digest(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
+
+// open returns what a handle of [Service.Begin] says. The error is [errRequest], or
+// trouble.
+func (s *Service) open(r *http.Request, text string) (round, error) {
+	var began round
+	_, err := s.keeper(false).OpenFor(r.Context(), "", purpose, text, &began)
+	return began, handleError(err)
+}
