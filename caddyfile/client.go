@@ -35,6 +35,13 @@ import (
 //		introspect <resource>…
 //		lifetime <duration>
 //		access_token_format opaque|jwt
+//		pkce always|optional|plain
+//		require_par
+//		first_party
+//		optional_scopes <scope>…
+//		refresh_rotation on|off
+//		refresh_idle <duration>
+//		refresh_lifetime <duration>
 //		disabled
 //		client_uri|logo_uri|policy_uri|tos_uri <url>
 //		contacts <address>…
@@ -71,6 +78,13 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 		"origins":             texts(&c.Origins),
 		"introspect":          texts(&c.Introspects),
 		"lifetime":            lifetime(&lasts, nil),
+		"pkce":                oneOf(&c.PKCE, client.PKCEPolicies()...),
+		"require_par":         flag(&c.RequirePAR),
+		"first_party":         flag(&c.FirstParty),
+		"optional_scopes":     texts((*[]string)(&c.OptionalScopes)),
+		"refresh_rotation":    oneOf(&c.RefreshRotation, client.RotationOn, client.RotationOff),
+		"refresh_idle":        period(&c.RefreshIdle),
+		"refresh_lifetime":    period(&c.RefreshLifetime),
 		"disabled":            flag(&c.Disabled),
 		"client_uri":          text(&c.URI),
 		"logo_uri":            text(&c.LogoURI),
@@ -82,7 +96,7 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	}
 	// What is a list may go over several lines; a second secret serves a rotation.
 	err := block.read(d, "client "+c.ID, "secret", "secret_hash", "grant_types", "scopes", "default_scopes",
-		"redirect_uris", "origins", "introspect", "contacts")
+		"redirect_uris", "origins", "introspect", "contacts", "optional_scopes")
 	if err != nil {
 		return err
 	}

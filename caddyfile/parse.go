@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 )
 
 // subdirectives maps a name to what reads its line. The dispenser stands at
@@ -155,6 +157,22 @@ func lifetime(all *caddy.Duration, byGrant *map[string]caddy.Duration) func(*cad
 			*byGrant = map[string]caddy.Duration{}
 		}
 		(*byGrant)[args[0]] = caddy.Duration(value)
+		return nil
+	}
+}
+
+// period reads a duration that is longer than nothing.
+func period(to *client.Duration) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name, arg := d.Val(), ""
+		if !d.AllArgs(&arg) {
+			return d.Errf("%s takes exactly one argument", name)
+		}
+		value, err := caddy.ParseDuration(arg)
+		if err != nil || value <= 0 {
+			return d.Errf("%s takes a duration such as 30m, 12h or 30d, found %q", name, arg)
+		}
+		*to = client.Duration(value)
 		return nil
 	}
 }

@@ -185,12 +185,7 @@ func (c *console) printClient(v clientView) error {
 			{"redirect URIs", words(v.RedirectURIs)}, {"origins", words(v.Origins)},
 			{"introspects", words(v.Introspects)}, {"last used", instantOf(v.LastUsed)},
 		}
-		if v.AccessTokenFormat != "" {
-			pairs = append(pairs, [2]string{"access token format", v.AccessTokenFormat})
-		}
-		if v.AccessTokenLifetime != 0 {
-			pairs = append(pairs, [2]string{"access token lifetime", v.AccessTokenLifetime.String()})
-		}
+		pairs = append(pairs, v.settings()...)
 		for _, s := range v.Secrets {
 			text := "holds until it is rotated"
 			if s.Until != nil {
@@ -200,6 +195,26 @@ func (c *console) printClient(v clientView) error {
 		}
 		facts(w, pairs...)
 	})
+}
+
+// settings are those that a client has otherwise than most.
+func (v clientView) settings() (pairs [][2]string) {
+	add := func(name, value string, differs bool) {
+		if differs {
+			pairs = append(pairs, [2]string{name, value})
+		}
+	}
+	add("access token format", v.AccessTokenFormat, v.AccessTokenFormat != "")
+	add("access token lifetime", v.AccessTokenLifetime.String(), v.AccessTokenLifetime != 0)
+	add("pkce", v.PKCE, v.PKCE != "")
+	add("pushed requests", "required", v.RequirePAR)
+	add("consent", "not asked for: first party", v.FirstParty)
+	add("optional scopes", words(v.OptionalScopes), len(v.OptionalScopes) > 0)
+	add("refresh rotation", v.RefreshRotation, v.RefreshRotation != "")
+	add("refresh idle", v.RefreshIdle.String(), v.RefreshIdle != 0)
+	add("refresh lifetime", v.RefreshLifetime.String(), v.RefreshLifetime != 0)
+	add("owner", v.Owner, v.Owner != "")
+	return pairs
 }
 
 func clientEditCommand() *cobra.Command {

@@ -28,25 +28,39 @@ func clientFlags(cmd *cobra.Command) {
 	}
 	f.String("access-token-lifetime", "", "How long its access tokens live, such as 10m; 0s means the server's")
 	f.String("access-token-format", "", "Format of its access tokens: opaque or jwt (default: the server's)")
-	f.Bool("disabled", false, "Refuse the client and all its tokens, and keep it")
+	for flag, usage := range clientSwitches {
+		f.Bool(flag, false, usage)
+	}
+	f.String("pkce", "", "Which authorization requests need a code challenge: always, optional or plain (default: all but those with openid and nonce of a client that authenticates)")
+	f.String("refresh-rotation", "", "Whether a refresh token is replaced at each use: on (default) or off")
+	f.String("refresh-idle", "", "How long a refresh token lasts unused, such as 30d; 0s means the server's")
+	f.String("refresh-lifetime", "", "How long after the consent its refresh tokens end, such as 365d; 0s means the server's")
 }
 
 // clientLists are the settings that are lists, given as words in one argument
 // or by repeating the flag.
 var clientLists = map[string]string{
-	"grant-types":    "Grant types it may use, separated by spaces",
-	"scopes":         "Scopes it may ask for, separated by spaces",
-	"default-scopes": "Scopes of a token when it asks for none, separated by spaces (default: all its scopes)",
-	"redirect-uris":  "Where its users are sent back to, separated by spaces",
-	"origins":        "Web origins whose scripts may use it, separated by spaces",
-	"introspects":    "Resources whose tokens it may introspect, as URIs separated by spaces",
+	"grant-types":     "Grant types it may use, separated by spaces",
+	"scopes":          "Scopes it may ask for, separated by spaces",
+	"default-scopes":  "Scopes of a token when it asks for none, separated by spaces (default: all its scopes)",
+	"redirect-uris":   "Where its users are sent back to, separated by spaces",
+	"origins":         "Web origins whose scripts may use it, separated by spaces",
+	"optional-scopes": "Scopes that users may untick, separated by spaces",
+	"introspects":     "Resources whose tokens it may introspect, as URIs separated by spaces",
+}
+
+// clientSwitches are the settings that are on or off.
+var clientSwitches = map[string]string{
+	"disabled":    "Refuse the client and all its tokens, and keep it",
+	"require-par": "Take only authorization requests that are pushed (RFC 9126)",
+	"first-party": "Ask no user for consent: the client is the operator's own",
 }
 
 // clientSettings is what the flags of [clientFlags] say, and nothing that they
 // do not: by the names of the JSON, which are theirs with "_" for "-".
 func (c *console) clientSettings() (map[string]any, error) {
 	settings := map[string]any{}
-	for _, flag := range []string{"name", "auth-method", "auth-signing-alg", "jwks-uri", "access-token-format"} {
+	for _, flag := range []string{"name", "auth-method", "auth-signing-alg", "jwks-uri", "access-token-format", "pkce", "refresh-rotation"} {
 		if c.given(flag) {
 			settings[jsonName(flag)] = c.flag(flag)
 		}
@@ -56,8 +70,10 @@ func (c *console) clientSettings() (map[string]any, error) {
 			settings[jsonName(flag)] = c.list(flag)
 		}
 	}
-	if c.given("disabled") {
-		settings["disabled"], _ = c.cmd.Flags().GetBool("disabled")
+	for flag := range clientSwitches {
+		if c.given(flag) {
+			settings[jsonName(flag)], _ = c.cmd.Flags().GetBool(flag)
+		}
 	}
 	if c.given("jwks") {
 		keys, err := c.readKeys(c.flag("jwks"))
@@ -66,7 +82,10 @@ func (c *console) clientSettings() (map[string]any, error) {
 		}
 		settings["jwks"] = keys
 	}
-	if flag := "access-token-lifetime"; c.given(flag) {
+	for _, flag := range []string{"access-token-lifetime", "refresh-idle", "refresh-lifetime"} {
+		if !c.given(flag) {
+			continue
+		}
 		lifetime, err := c.duration(flag)
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 )
 
@@ -26,15 +27,27 @@ func (a *App) relaxed() []string {
 		list = append(list, "assertion_audience token_url: another server can pass on assertions that clients make for it")
 	}
 	for _, c := range a.Clients {
-		if c.WeakSecret {
-			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
-		}
+		list = append(list, relaxedClient(&c)...)
 	}
 	for _, guard := range a.guards {
 		place := "oauth2_protect of " + cmp.Or(strings.Join(guard.identities(), " "), anyAddress)
 		for _, setting := range guard.relaxed() {
 			list = append(list, place+": "+setting)
 		}
+	}
+	return list
+}
+
+// relaxedClient lists what a client has less strict than the defaults.
+func relaxedClient(c *client.Declaration) (list []string) {
+	if c.WeakSecret {
+		list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
+	}
+	if c.PKCE == client.PKCEOptional || c.PKCE == client.PKCEPlain {
+		list = append(list, fmt.Sprintf("client %s: pkce %s: whoever gets hold of a code may be able to redeem it", c.ID, c.PKCE))
+	}
+	if !c.Rotates() {
+		list = append(list, fmt.Sprintf("client %s: refresh_rotation off: a stolen refresh token is not noticed", c.ID))
 	}
 	return list
 }

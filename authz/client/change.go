@@ -256,7 +256,7 @@ func (c *Client) dropProofs() {
 
 // normalize brings c into the form that is stored: sets are sorted.
 func normalize(c *Client) {
-	c.Scopes, c.DefaultScopes = scope.Of(c.Scopes...), scope.Of(c.DefaultScopes...)
+	c.Scopes, c.DefaultScopes, c.OptionalScopes = scope.Of(c.Scopes...), scope.Of(c.DefaultScopes...), scope.Of(c.OptionalScopes...)
 	if string(c.JWKS) == "null" {
 		c.JWKS = nil
 	}

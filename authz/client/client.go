@@ -41,8 +41,10 @@ type Client struct {
 	// also be in scopes. Default: all of scopes.
 	DefaultScopes scope.Set `json:"default_scopes,omitempty" cbor:"6,keyasint,omitempty"`
 
-	// Where users are sent back to, at most 50. They are compared character by
-	// character, but for the port of a loopback address. Plain http only on loopback.
+	// Where users are sent back to, at most 50: https URLs, http URLs on
+	// 127.0.0.1, [::1] or localhost, and URIs of a private-use scheme with a dot in it,
+	// such as com.example.app:/callback. They are compared character by character,
+	// but that the port of 127.0.0.1 and [::1] is free. Required for authorization_code.
 	RedirectURIs []string `json:"redirect_uris,omitempty" cbor:"7,keyasint,omitempty"`
 
 	// The web origins whose scripts may call the token and revocation endpoints
@@ -81,6 +83,37 @@ type Client struct {
 	// private_key_jwt, HS256 for client_secret_jwt.
 	// Default: whichever of these suits the key.
 	AuthSigningAlg string `json:"auth_signing_alg,omitempty" cbor:"15,keyasint,omitempty"`
+
+	// Which authorization requests need a code challenge (PKCE, RFC 7636). With always,
+	// all do; with optional, none does; with plain, all do, but challenges of method
+	// plain, which protect little, are accepted beside S256. Default: all do, but those
+	// in which a client that authenticates asks for the scope openid and sends a nonce.
+	PKCE string `json:"pkce,omitempty" cbor:"17,keyasint,omitempty"`
+
+	// Whether the client's authorization requests must be pushed (RFC 9126).
+	// Default: as the server has it.
+	RequirePAR bool `json:"require_par,omitempty" cbor:"18,keyasint,omitempty"`
+
+	// Whether the client is the operator's own, so that users are not asked for
+	// their consent. Not for a client that has an owner. Default: false.
+	FirstParty bool `json:"first_party,omitempty" cbor:"19,keyasint,omitempty"`
+
+	// The scopes that users may untick where they are asked for their consent, of
+	// those in scopes. Default: none; users say yes or no to all.
+	OptionalScopes scope.Set `json:"optional_scopes,omitempty" cbor:"20,keyasint,omitempty"`
+
+	// Whether each use of a refresh token replaces it by another: on or off. Off is for
+	// clients that authenticate, to which their refresh tokens are bound by that (RFC
+	// 9700 §2.2.2). Default: on.
+	RefreshRotation string `json:"refresh_rotation,omitempty" cbor:"21,keyasint,omitempty"`
+
+	// How long a refresh token lasts that is not used, from 1s to 87600h. Default: as
+	// the server has it.
+	RefreshIdle Duration `json:"refresh_idle,omitempty" cbor:"22,keyasint,omitempty"`
+
+	// How long after the user's consent the last refresh token ends, used or not,
+	// from 1s to 87600h. Default: as the server has it.
+	RefreshLifetime Duration `json:"refresh_lifetime,omitempty" cbor:"23,keyasint,omitempty"`
 
 	// What the client says of itself.
 	About

@@ -56,6 +56,13 @@ func (r *Registry) Client(ctx context.Context, id string) (*Client, error) {
 	return f.client, err
 }
 
+// Named returns a client that somebody has only named, as [Registry.Client] does,
+// with what makes a change depend on its being as it was then.
+func (r *Registry) Named(ctx context.Context, id string) (Authenticated, error) {
+	f, err := r.find(ctx, id)
+	return Authenticated{Client: f.client, record: f.record}, err
+}
+
 // Retire makes r find what its successor finds. Requests outlive the
 // configuration that they came under, as slowly as their client likes; a client
 // or secret that the serving one no longer names must not live on with them.

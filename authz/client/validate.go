@@ -6,7 +6,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -98,28 +97,6 @@ func ValidateScopes(words []string) error {
 	return nil
 }
 
-// ValidateRedirectURI reports what is wrong with uri as a redirect URI: it is
-// absolute and without fragment (RFC 6749 §3.1.2), https, or http on loopback
-// only (RFC 8252 §7.3), or of a private-use scheme, which has a dot in it
-// (RFC 8252 §7.1), so that no script or data URI is one.
-func ValidateRedirectURI(uri string) error {
-	u, err := parseURI(uri)
-	if err != nil {
-		return err
-	}
-	switch {
-	case u.User != nil:
-		return errors.New("a redirect URI has no user name in it")
-	case u.Scheme == "https" && u.Hostname() != "", u.Scheme == "http" && loopback(u.Hostname()):
-		return nil
-	case u.Scheme == "http":
-		return errors.New("a redirect URI is https; plain http goes to loopback addresses only")
-	case u.Scheme != "https" && strings.Contains(u.Scheme, "."):
-		return nil
-	}
-	return errors.New("a redirect URI is https, http on loopback, or of a private-use scheme such as com.example.app")
-}
-
 // ValidateOrigin reports what is wrong with origin as a web origin (RFC 6454
 // §6.2): scheme, host and port as a browser writes them, and nothing after.
 func ValidateOrigin(origin string) error {
@@ -181,7 +158,7 @@ func (c *Client) Validate() error {
 	if !c.Scopes.Contains(c.DefaultScopes) {
 		errs = append(errs, errors.New("default_scopes holds a scope that is not in scopes"))
 	}
-	return errors.Join(append(errs, c.validateSecrets(), c.validateKeys(), c.validatePublic())...)
+	return errors.Join(append(errs, c.validateSecrets(), c.validateKeys(), c.validatePublic(), c.validateFlow())...)
 }
 
 // validateSecrets checks that there are as many secrets as the authentication
@@ -256,15 +233,6 @@ func parseURI(uri string) (*url.URL, error) {
 		return nil, errors.New("a URI here has no fragment")
 	}
 	return u, nil
-}
-
-// loopback reports whether host, without port, is this machine (RFC 8252 §7.3).
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // originOf returns the origin of an http or https URI as browsers send it.
