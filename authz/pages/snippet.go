@@ -53,16 +53,16 @@ func curl(p DeveloperSecret) string {
 		"response_type": {"code"}, "client_id": {p.ID}, "redirect_uri": {p.RedirectURI}, "scope": {p.Scope}, "state": {"first-try"},
 		"code_challenge": {sampleChallenge}, "code_challenge_method": {"S256"},
 	}
-	lines := []string{"curl " + shell(p.TokenEndpoint)}
+	lines := []string{"curl " + word(p.TokenEndpoint)}
 	switch {
 	case p.Secret != "" && p.AuthMethod == authz.AuthSecretBasic:
-		lines = append(lines, "--user "+shell(p.ID+":"+p.Secret))
+		lines = append(lines, "--user "+word(p.ID+":"+p.Secret))
 	case p.Secret != "":
-		lines = append(lines, "-d "+shell("client_id="+p.ID), "-d "+shell("client_secret="+p.Secret))
+		lines = append(lines, "-d "+word("client_id="+p.ID), "-d "+word("client_secret="+p.Secret))
 	default:
-		lines = append(lines, "-d "+shell("client_id="+p.ID))
+		lines = append(lines, "-d "+word("client_id="+p.ID))
 	}
-	lines = append(lines, "-d grant_type=authorization_code", "--data-urlencode "+shell("redirect_uri="+p.RedirectURI),
+	lines = append(lines, "-d grant_type=authorization_code", "--data-urlencode "+word("redirect_uri="+p.RedirectURI),
 		"-d code_verifier="+sampleVerifier, "-d code=…")
 	return "# 1. Open in a browser:\n# " + p.AuthorizationEndpoint + "?" + ask.Encode() +
 		"\n# 2. Exchange the code that arrives at the redirect URI, within a minute:\n" + strings.Join(lines, " \\\n  ") + "\n"
@@ -107,8 +107,8 @@ func caddyfile(p DeveloperSecret) string {
 	return "api.example.com {\n\toauth2_protect " + strings.TrimSpace("/* "+p.Scope) + "\n\treverse_proxy localhost:8080\n}\n"
 }
 
-// shell writes text as one word of a shell.
-func shell(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+// word writes text as one word of a shell.
+func word(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // quoted writes text as a string of JavaScript.
 func quoted(text string) string {
