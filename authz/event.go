@@ -59,8 +59,11 @@ const (
 	EventUserDisabled    EventType = "user_disabled"
 	EventUserRemoved     EventType = "user_removed"
 	EventPasswordChanged EventType = "password_changed"
-	EventFactorAdded     EventType = "factor_added"
-	EventFactorRemoved   EventType = "factor_removed"
+	// EventResetLinkMade: an administrator made a link with which a user chooses
+	// another password.
+	EventResetLinkMade EventType = "reset_link_made"
+	EventFactorAdded   EventType = "factor_added"
+	EventFactorRemoved EventType = "factor_removed"
 )
 
 // Outcome is how an event ended.
