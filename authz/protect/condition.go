@@ -46,7 +46,8 @@ type Conditions struct {
 	// Groups are names of which the claim "groups" must contain one.
 	Groups []string `json:"groups,omitempty"`
 	// ACRValues are the authentication context classes (OpenID Connect Core §2)
-	// one of which the sign-in must have had.
+	// one of which the sign-in must have had. At the guard's own issuer they are "1",
+	// one factor, and "2", two, which is good for "1" too.
 	ACRValues []string `json:"acr_values,omitempty"`
 	// MaxAge is how long ago the user may have signed in, in seconds, at most
 	// [MaxMaxAge]. Default: any time.
@@ -136,11 +137,12 @@ func (c *Conditions) String() string {
 	return strings.Join(list, ", ")
 }
 
-// refusal judges a principal by all conditions but the expression. It does not
-// allocate, but for claims that are numbers.
-func (c *Conditions) refusal(p *authz.Principal, now time.Time) *authz.Error {
+// refusal judges a principal by all conditions but the expression. own: the issuer's
+// classes are ours, of which one is stronger than the other. It does not allocate, but
+// for claims that are numbers.
+func (c *Conditions) refusal(p *authz.Principal, own bool, now time.Time) *authz.Error {
 	switch {
-	case len(c.ACRValues) > 0 && !slices.Contains(c.ACRValues, p.ACR):
+	case len(c.ACRValues) > 0 && !slices.Contains(c.ACRValues, p.ACR) && !(own && stronger(p.ACR, c.ACRValues)):
 		return errAuthentication
 	case c.MaxAge > 0 && !c.recent(p.AuthTime, now):
 		return errAuthentication
@@ -153,6 +155,11 @@ func (c *Conditions) refusal(p *authz.Principal, now time.Time) *authz.Error {
 		}
 	}
 	return nil
+}
+
+// stronger reports whether a class of ours is stronger than one of those wanted.
+func stronger(class string, wanted []string) bool {
+	return class == authz.ACRTwoFactors && slices.Contains(wanted, authz.ACROneFactor)
 }
 
 // recent reports whether a sign-in is not too long ago. One that is yet to come

@@ -206,7 +206,7 @@ func (g *Guard) suffices(row *entry, p *authz.Principal) *authz.Error {
 		return authz.ErrInsufficientScope.Needing(row.Requirement.Challenge(p.Scopes))
 	}
 	if row.Conditions != nil {
-		return row.Conditions.refusal(p, g.config.Now())
+		return row.Conditions.refusal(p, p.Issuer == g.config.Issuer, g.config.Now())
 	}
 	return nil
 }

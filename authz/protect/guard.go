@@ -306,7 +306,9 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 	}
 	g.config.Recorder.Record(r.Context(), event)
 	if g.config.Sessions != nil {
-		settled := &settledWriter{ResponseWriter: w, cookies: g.cookies(r)}
+		cookies := g.cookies(r)
+		cookies.strip(r.Header)
+		settled := &settledWriter{ResponseWriter: w, cookies: cookies}
 		defer settled.settle() // what comes after the body
 		w = settled
 	}

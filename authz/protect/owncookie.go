@@ -38,24 +38,32 @@ func (o *ownCookies) own(name string) bool {
 	return hasPrefixFold(textproto.TrimString(name), o.prefix)
 }
 
-// take removes all cookies of ours from a request, and returns that of the site's
-// session. The others stay byte for byte as they were. One that is no token is none;
-// two are broken, never guessed: without the prefix of hosts, another host of the
-// same domain may have set one of them.
-func (o *ownCookies) take(h http.Header) (session string, found presence) {
+// find returns the cookie of the site's session. One that is no token is none; two are
+// broken, never guessed: without the prefix of hosts, another host of the same domain
+// may have set one of them.
+func (o *ownCookies) find(h http.Header) (session string, found presence) {
+	count := 0
+	for _, line := range h["Cookie"] {
+		if value, n := findCookie(line, o.session); n > 0 {
+			session, count = value, count+n
+		}
+	}
+	switch {
+	case count > 1:
+		return "", broken
+	case count == 0 || len(session) > MaxCredential || !isToken68(session):
+		return "", absent
+	}
+	return session, present
+}
+
+// strip removes all cookies of ours from a request that goes on to others. The rest
+// stays byte for byte as it was.
+func (o *ownCookies) strip(h http.Header) {
 	lines := h["Cookie"]
 	var left []string // the lines without ours, once one has been seen
-	count := 0
 	for i, line := range lines {
-		some := false
-		for pair := range strings.SplitSeq(line, ";") {
-			name, value, _ := strings.Cut(pair, "=")
-			some = some || o.own(name)
-			if textproto.TrimString(name) == o.session {
-				session, count = textproto.TrimString(value), count+1
-			}
-		}
-		if !some {
+		if !o.in(line) {
 			if left != nil {
 				left = append(left, line)
 			}
@@ -75,13 +83,16 @@ func (o *ownCookies) take(h http.Header) (session string, found presence) {
 	default:
 		h["Cookie"] = left
 	}
-	switch {
-	case count > 1:
-		return "", broken
-	case count == 0 || len(session) > MaxCredential || !isToken68(session):
-		return "", absent
+}
+
+// in reports whether a line has a cookie of ours.
+func (o *ownCookies) in(line string) bool {
+	for pair := range strings.SplitSeq(line, ";") {
+		if name, _, _ := strings.Cut(pair, "="); o.own(name) {
+			return true
+		}
 	}
-	return session, present
+	return false
 }
 
 // without returns a line without the cookies of ours.

@@ -116,7 +116,7 @@ func (g *Guard) elsewhere(r *http.Request, p *passage, row *entry) (*passage, *a
 		add(token, found, fromCookie)
 	}
 	if g.config.Sessions != nil {
-		session, found := g.cookies(r).take(r.Header)
+		session, found := g.cookies(r).find(r.Header)
 		if add(session, found, fromSession); p != nil && p.source == fromSession {
 			p.credential.Scheme = authz.SchemeSession
 		}
@@ -134,7 +134,7 @@ func (g *Guard) hush(r *http.Request) {
 		takeCookie(r.Header, name, false)
 	}
 	if g.config.Sessions != nil {
-		g.cookies(r).take(r.Header)
+		g.cookies(r).strip(r.Header)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
@@ -22,11 +23,27 @@ type round struct {
 	Back      string   `cbor:"2,keyasint"`
 	Subject   string   `cbor:"3,keyasint,omitempty"`
 	ACRValues []string `cbor:"4,keyasint,omitempty"`
-	// MaxAge is in seconds.
+	// MaxAge is how long ago the sign-in may be, in seconds.
 	MaxAge int64 `cbor:"5,keyasint,omitempty"`
 	// Browser is the digest of what the site knows the browser by. The issuer, being
 	// another host, cannot ask for that cookie itself.
 	Browser [sha256.Size]byte `cbor:"6,keyasint"`
+
+	made time.Time
+}
+
+// onTheWay is what of MaxAge is left for the way back, or half of it where that is
+// less: the site would find a sign-in too old that was just recent enough at the issuer.
+const onTheWay = time.Minute
+
+// since is when somebody must have signed in at the earliest. Who signs in on this
+// round has.
+func (r round) since() time.Time {
+	if r.MaxAge == 0 {
+		return time.Time{}
+	}
+	age := time.Duration(r.MaxAge) * time.Second
+	return r.made.Add(min(onTheWay, age/2) - age)
 }
 
 // Begin sends a browser to the issuer. It sets a cookie where the browser has none.
@@ -55,6 +72,7 @@ func digest(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) 
 // trouble.
 func (s *Service) open(r *http.Request, text string) (round, error) {
 	var began round
-	_, err := s.keeper(false).OpenFor(r.Context(), "", purpose, text, &began)
+	opened, err := s.keeper(false).OpenFor(r.Context(), "", purpose, text, &began)
+	began.made = opened.Made()
 	return began, handleError(err)
 }

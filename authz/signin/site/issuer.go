@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
@@ -63,10 +62,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !s.config.Guarded(began.Site) {
 		return errSite
 	}
-	d := Demand{
-		Return: r.URL.RequestURI(), Subject: began.Subject,
-		ACRValues: began.ACRValues, MaxAge: time.Duration(began.MaxAge) * time.Second,
-	}
+	d := Demand{Return: r.URL.RequestURI(), Subject: began.Subject, ACRValues: began.ACRValues, Since: began.since()}
 	account, ok, err := s.config.People.SignedIn(r, d)
 	if err != nil {
 		return err

@@ -49,8 +49,8 @@ type Demand struct {
 	Subject string
 	// ACRValues are authentication context classes, one of which will do. Empty: any.
 	ACRValues []string
-	// MaxAge is how long ago the user may have signed in. 0: any time.
-	MaxAge time.Duration
+	// Since is when the user must have signed in at the earliest. Zero: any time.
+	Since time.Time
 }
 
 // Account is somebody who is signed in.
