@@ -42,6 +42,9 @@ import (
 //		users {
 //			…
 //		}
+//		sessions {
+//			…
+//		}
 //		insecure_http
 //	}
 func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
@@ -64,6 +67,7 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"cache":              count(&app.CacheEntries),
 		"error_uri":          r.errorURI,
 		"users":              r.users,
+		"sessions":           r.sessions,
 		"insecure_http":      flag(&app.InsecureHTTP),
 	}
 	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {

@@ -86,6 +86,9 @@ type App struct {
 	// The people who may sign in.
 	Users Users `json:"users,omitzero"`
 
+	// How long people stay signed in.
+	Sessions Sessions `json:"sessions,omitzero"`
+
 	// Accept plain http beyond loopback, as issuer and at guarded sites. Everybody
 	// on the way can then read and use the tokens. Default: false.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
@@ -100,6 +103,8 @@ type App struct {
 	formats    map[string]token.Format // all there are, by name
 	verifier   *token.Verifier
 	users      *user.Directory
+	people     people
+	front      floor // all that is served to whoever comes to the server
 	grantTypes map[string]granttype.GrantType
 	endpoints  *endpoint.Server
 	recorder   *recorder

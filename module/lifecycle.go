@@ -52,7 +52,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.buildUsers(); err != nil {
 		return err
 	}
-	return a.buildEndpoints()
+	if err := a.buildPeople(); err != nil {
+		return err
+	}
+	if err := a.buildEndpoints(); err != nil {
+		return err
+	}
+	a.front = floor{a.endpoints, a.people.signin, assets{a.Prefix, a.people.pages}}
+	return nil
 }
 
 func (a *App) setDefaults() {

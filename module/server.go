@@ -43,7 +43,7 @@ func (s *Server) Provision(ctx caddy.Context) error {
 
 // ServeHTTP serves the endpoints.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	return s.boundary.serve(s.app.endpoints, w, r, next)
+	return s.boundary.serve(s.app.front, w, r, next)
 }
 
 // earlyData reports whether a request came before the TLS handshake was over.

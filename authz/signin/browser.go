@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -17,7 +18,7 @@ import (
 
 // CookieName is the name of the cookie of a browser in which somebody is signed
 // in, but for the prefix that [handle.CookieName] gives it.
-const CookieName = "oauth2_session"
+const CookieName = authz.CookiePrefix + "session"
 
 // browserRecord is who is signed in in a browser, under the digest of its cookie.
 // The numbers are on disk.

@@ -4,10 +4,13 @@
 package signin
 
 import (
+	"context"
+	"net/http"
 	"slices"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -53,44 +56,18 @@ type Demand struct {
 	Application string
 }
 
-// order is a demand on its way through a page. Times are in milliseconds since 1970.
+// order is what of a demand travels through pages. How recent the sign-in must be
+// does not: whatever is signed in with now is the most recent, and whoever
+// demanded something looks again when the browser comes back.
 type order struct {
 	Return      string   `cbor:"1,keyasint,omitempty"`
 	Hint        string   `cbor:"2,keyasint,omitempty"`
 	ACR         []string `cbor:"3,keyasint,omitempty"`
-	MaxAge      int64    `cbor:"4,keyasint"`
-	Since       int64    `cbor:"5,keyasint,omitempty"`
-	Asked       int64    `cbor:"6,keyasint,omitempty"`
-	Subject     string   `cbor:"7,keyasint,omitempty"`
-	Choose      bool     `cbor:"8,keyasint,omitempty"`
-	Application string   `cbor:"9,keyasint,omitempty"`
+	Subject     string   `cbor:"4,keyasint,omitempty"`
+	Application string   `cbor:"5,keyasint,omitempty"`
 }
 
-func (d Demand) order() order {
-	return order{d.Return, d.Hint, d.ACR, d.MaxAge.Milliseconds(), millis(d.Since), millis(d.Asked), d.Subject, d.Choose, d.Application}
-}
-
-func (o order) demand() Demand {
-	return Demand{
-		Return: o.Return, Hint: o.Hint, ACR: o.ACR, MaxAge: time.Duration(o.MaxAge) * time.Millisecond,
-		Since: moment(o.Since), Asked: moment(o.Asked), Subject: o.Subject, Choose: o.Choose, Application: o.Application,
-	}
-}
-
-// millis and moment keep the zero time what it is.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms)
-}
+func (d Demand) order() order { return order{d.Return, d.Hint, d.ACR, d.Subject, d.Application} }
 
 // Satisfies reports whether an account, as [Service.Accounts] has returned it, is
 // all that is demanded.
@@ -125,4 +102,47 @@ func strong(acr string, wanted []string) bool {
 		}
 	}
 	return slices.Index(strengths, acr) >= weakest
+}
+
+// Ask shows whatever page is needed to meet a demand: the account chooser, the
+// second factor, or the sign-in page. It is for a request that the browser sends to
+// open a page. Trouble is returned as of [Service.ServeHTTP].
+func (s *Service) Ask(w http.ResponseWriter, r *http.Request, d Demand) error {
+	v, err := s.visit(w, r)
+	if err != nil {
+		return err
+	}
+	v.progress.Order = d.order()
+	return v.finish(v.ask(r.Context(), d))
+}
+
+func (v *visit) ask(ctx context.Context, d Demand) error {
+	accounts, err := v.Accounts(ctx, v.r)
+	if err != nil {
+		return err
+	}
+	for _, a := range accounts {
+		// Only strength is missing: the password need not be asked for again.
+		if fresh(a, d) {
+			return v.raise(ctx, a)
+		}
+		if d.Subject == "" {
+			break // the active account is the one to go on with
+		}
+	}
+	if d.Choose && len(accounts) > 0 {
+		return v.showChooser(ctx, http.StatusOK)
+	}
+	return v.showSignIn(ctx, http.StatusOK)
+}
+
+// raise asks a user who is signed in for one more proof.
+func (v *visit) raise(ctx context.Context, a Account) error {
+	set, err := factor.Load(ctx, v.db, a.Session.Subject)
+	if err != nil {
+		return err
+	}
+	v.progress.Subject, v.progress.Methods, v.progress.Raise = a.Session.Subject, a.Session.methods, a.Session.ID
+	v.progress.Proved = v.db.Now().UnixMilli()
+	return v.askFactor(ctx, a.User, set)
 }

@@ -5,15 +5,16 @@ package signin
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
-// sessions lists the sessions of a user, with their clients.
+// sessions lists the sessions of a user with their clients, also those that have
+// not been used for too long: what depends on them has not been ended yet.
 func (s *Service) sessions(ctx context.Context, db *tokenstore.DB, subject string) ([]*Session, error) {
-	now := db.Now()
 	var all []*Session
 	for cursor := tokenstore.Cursor(""); ; {
 		page, next, err := tokenstore.ListUnder[sessionRecord](ctx, db, sessionKey(subject, ""), cursor, tokenstore.MaxList)
@@ -24,21 +25,16 @@ func (s *Service) sessions(ctx context.Context, db *tokenstore.DB, subject strin
 			_, id, client := splitSessionKey(r.Key)
 			switch {
 			case client == "":
-				session := newSession(r)
-				if now.Sub(session.LastSeen) < s.config.Idle && now.Sub(session.Created) < s.config.Absolute {
-					all = append(all, session)
-				}
+				all = append(all, s.newSession(r))
 			case len(all) > 0 && all[len(all)-1].ID == id: // its session stands before it
 				last := all[len(all)-1]
 				last.Clients = append(last.Clients, client)
 			}
 		}
 		if cursor = next; next == "" {
-			break
+			return all, nil
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *Session) int { return b.LastSeen.Compare(a.LastSeen) })
-	return all, nil
 }
 
 // End ends a session of a user, and with it everything that depends on it.
@@ -90,4 +86,24 @@ func end(change *tokenstore.Change, session *Session, event authz.EventType, act
 	}
 	change.Revoke(tokenstore.SessionAnchorKey(session.ID))
 	change.Audit(tokenstore.AuditEntry{Type: string(event), Outcome: string(authz.Allowed), Subject: session.Subject, Actor: actor})
+}
+
+// Renew makes change end all sessions of an account's user but the one in the browser
+// that sends r, and gives that browser another cookie: to be set once the change is
+// committed. For a new password or second factor, say: an old cookie, wherever it is
+// known, is worth nothing then. The commit is tokenstore.ErrConflict when the browser
+// got another cookie meanwhile.
+func (s *Service) Renew(ctx context.Context, r *http.Request, change *tokenstore.Change, a Account) (*http.Cookie, error) {
+	db, err := s.config.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.EndAll(ctx, db, change, a.Session.Subject, a.Session.ID, a.Session.Subject); err != nil {
+		return nil, err
+	}
+	b, err := s.browser(ctx, db, r)
+	if err != nil {
+		return nil, err
+	}
+	return s.rotate(ctx, db, change, b)
 }

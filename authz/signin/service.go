@@ -71,15 +71,28 @@ type Service struct {
 	config Config
 }
 
+// Lifetimes puts the defaults in the place of zeros.
+func Lifetimes(idle, absolute time.Duration) (time.Duration, time.Duration) {
+	switch {
+	case idle == 0 && absolute == 0:
+		return DefaultIdle, DefaultAbsolute
+	case idle == 0:
+		return min(DefaultIdle, absolute), absolute
+	case absolute == 0:
+		return idle, max(DefaultAbsolute, idle)
+	}
+	return idle, absolute
+}
+
 // ValidateLifetimes reports what is wrong with how long sessions last.
 func ValidateLifetimes(idle, absolute time.Duration) error {
-	for name, d := range map[string]time.Duration{"idle": idle, "absolute": absolute} {
+	for _, d := range []time.Duration{idle, absolute} {
 		if d < MinLifetime || d > MaxLifetime {
-			return fmt.Errorf("sessions: %s lasts from %v to %v, not %v", name, MinLifetime, MaxLifetime, d)
+			return fmt.Errorf("sessions last from %v to %v, not %v", MinLifetime, MaxLifetime, d)
 		}
 	}
 	if idle > absolute {
-		return fmt.Errorf("sessions: idle (%v) is longer than absolute (%v)", idle, absolute)
+		return fmt.Errorf("sessions cannot last longer unused (idle, %v) than at all (absolute, %v)", idle, absolute)
 	}
 	return nil
 }
@@ -87,12 +100,7 @@ func ValidateLifetimes(idle, absolute time.Duration) error {
 // New checks the configuration and returns a service for it. It opens and reads
 // nothing.
 func New(c Config) (*Service, error) {
-	if c.Idle == 0 {
-		c.Idle = DefaultIdle
-	}
-	if c.Absolute == 0 {
-		c.Absolute = max(c.Idle, DefaultAbsolute)
-	}
+	c.Idle, c.Absolute = Lifetimes(c.Idle, c.Absolute)
 	if c.Address == nil {
 		c.Address = remote
 	}

@@ -5,6 +5,7 @@ package signin
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type Session struct {
 	// Created is when it began, AuthTime when the user last proved who they are,
 	// LastSeen when it was last used, to within a few minutes.
 	Created, AuthTime, LastSeen time.Time
-	// Expires is when it ends if it is not used until then.
+	// Expires is when it ends if it is not used any more.
 	Expires time.Time
 	// ACR and AMR are how the user proved who they are (OpenID Connect Core §2).
 	ACR string
@@ -75,15 +76,30 @@ func splitSessionKey(key tokenstore.Key) (subject, id, client string) {
 }
 
 // newSession returns a record as others see it.
-func newSession(r *tokenstore.Record[sessionRecord]) *Session {
+func (s *Service) newSession(r *tokenstore.Record[sessionRecord]) *Session {
 	subject, id, _ := splitSessionKey(r.Key)
 	v := r.Value
-	return &Session{
+	session := &Session{
 		ID: id, Subject: subject,
-		Created: time.UnixMilli(v.Created), AuthTime: time.UnixMilli(v.AuthTime), LastSeen: time.UnixMilli(v.LastSeen), Expires: r.Expires,
+		Created: time.UnixMilli(v.Created), AuthTime: time.UnixMilli(v.AuthTime), LastSeen: time.UnixMilli(v.LastSeen),
 		ACR: v.Methods.ACR(), AMR: v.Methods.AMR(), Agent: v.Agent, Address: v.Address,
 		methods: v.Methods, end: time.UnixMilli(v.End), revision: r.Revision, anchors: r.Anchors,
 	}
+	session.Expires = s.expires(session)
+	return session
+}
+
+// expires is when a session ends that is not used any more. By what is configured now:
+// the record itself lives to the end, because until then something may depend on it
+// that has to be ended with it.
+func (s *Service) expires(session *Session) time.Time {
+	expires := session.end
+	for _, t := range []time.Time{session.LastSeen.Add(s.config.Idle), session.Created.Add(s.config.Absolute)} {
+		if t.Before(expires) {
+			expires = t
+		}
+	}
+	return expires
 }
 
 // record is the session as the store keeps it.
@@ -94,6 +110,14 @@ func (s *Session) record() sessionRecord {
 	}
 }
 
+// millis keeps the zero time what it is.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
 // session returns a session that is still good: neither ended, nor left alone for
 // too long, by what is configured now.
 func (s *Service) session(ctx context.Context, db *tokenstore.DB, subject, id string) (*Session, error) {
@@ -101,19 +125,11 @@ func (s *Service) session(ctx context.Context, db *tokenstore.DB, subject, id st
 	if err != nil {
 		return nil, err
 	}
-	session := newSession(r)
-	if now := db.Now(); now.Sub(session.LastSeen) >= s.config.Idle || now.Sub(session.Created) >= s.config.Absolute {
+	session := s.newSession(r)
+	if !db.Now().Before(session.Expires) {
 		return nil, tokenstore.ErrNotFound
 	}
 	return session, nil
-}
-
-// until is when a session ends that is seen now.
-func (s *Service) until(session *Session, now time.Time) time.Time {
-	if idle := now.Add(s.config.Idle); idle.Before(session.end) {
-		return idle
-	}
-	return session.end
 }
 
 // seen notes that a session is in use, every few minutes at most. That it could
@@ -126,9 +142,9 @@ func (s *Service) seen(ctx context.Context, db *tokenstore.DB, session *Session,
 	}
 	noted := *session
 	noted.LastSeen, noted.Address = now, address
-	noted.Expires = s.until(session, now)
+	noted.Expires = s.expires(&noted)
 	change := db.NewChange()
-	change.Replace(sessionKey(session.Subject, session.ID), session.revision, noted.record(), noted.Expires, session.anchors...)
+	change.Replace(sessionKey(session.Subject, session.ID), session.revision, noted.record(), session.end, session.anchors...)
 	if revision, err := db.Commit(ctx, change); err == nil {
 		noted.revision = revision
 		*session = noted
@@ -148,5 +164,12 @@ func (s *Service) Sessions(ctx context.Context, subject string) ([]*Session, err
 	if err != nil {
 		return nil, err
 	}
-	return s.sessions(ctx, db, subject)
+	all, err := s.sessions(ctx, db, subject)
+	if err != nil {
+		return nil, err
+	}
+	now := db.Now()
+	all = slices.DeleteFunc(all, func(s *Session) bool { return !now.Before(s.Expires) })
+	slices.SortStableFunc(all, func(a, b *Session) int { return b.LastSeen.Compare(a.LastSeen) })
+	return all, nil
 }

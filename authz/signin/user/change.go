@@ -178,6 +178,9 @@ type NewPassword struct {
 	// KeepSessions leaves sessions and tokens alone, for users who change their own
 	// password. Else all end at once: whoever knew the old one may have made them.
 	KeepSessions bool
+	// Also puts into the same change what goes with it: the end of other sessions, say.
+	// Default: nothing.
+	Also func(*tokenstore.Change) error
 }
 
 // SetPassword gives a user of this server another password. Errors: as of Edit, and
@@ -191,7 +194,10 @@ func (d *Directory) SetPassword(ctx context.Context, actor, subject string, p Ne
 		return nil, err
 	}
 	return d.change(ctx, actor, subject, authz.EventPasswordChanged, func(db *tokenstore.DB, change *tokenstore.Change, u *User) error {
-		return u.setPassword(change, db.Now(), hash, p)
+		if err := u.setPassword(change, db.Now(), hash, p); err != nil || p.Also == nil {
+			return err
+		}
+		return p.Also(change)
 	})
 }
 
