@@ -106,7 +106,7 @@ func TestSlowCommitsHoldEachTransactionOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	slow := &slowCommits{delay: 20 * time.Millisecond}
+	slow := &slowCommits{delay: 100 * time.Millisecond}
 	for range 2 {
 		begin := time.Now()
 		err := db.Update(func(tx *bbolt.Tx) error {

@@ -217,6 +217,7 @@ func TestDockerExampleServes(t *testing.T) {
 	if _, stderr, code := g.caddy(changed, "reload", "--config", "-", "--adapter", "caddyfile"); code != 0 {
 		t.Fatal(stderr)
 	}
+	g.settle()
 	if status := g.call("api.localhost", "/open", ""); status != http.StatusOK {
 		t.Errorf("after the reload: %d", status)
 	}

@@ -165,6 +165,7 @@ func TestIssuerIsAskedAboutTokens(t *testing.T) {
 	g, u := startAbroad(t, f)
 	token := g.canary("opaque-token-of-somebody-else")
 	var all sync.WaitGroup
+	began := time.Now()
 	for range 20 {
 		all.Go(func() {
 			if a := g.get("asked.localhost", "/x", "Authorization: Bearer "+token); a.status != http.StatusOK {
@@ -173,18 +174,15 @@ func TestIssuerIsAskedAboutTokens(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := f.asked.Load(); n > 3 {
-		t.Errorf("asked %d times about one token", n)
+	// An answer is used for a second, and for who comes while it is on its way.
+	if n, took := f.asked.Load(), time.Since(began); n > 3+int32(took/time.Second) {
+		t.Errorf("asked %d times about one token within %v", n, took)
 	}
 	if lines := u.last().lines("X-Auth-Subject"); len(lines) != 1 {
 		t.Errorf("%q", lines)
 	}
 	f.set("", `{"active":false}`)
-	start := time.Now()
 	eventually(t, "it is refused", func() bool { return g.call("asked.localhost", "/x", token) == http.StatusUnauthorized })
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
 	f.down()
 	if status := g.call("asked.localhost", "/x", token); status != http.StatusServiceUnavailable {
 		t.Errorf("when the issuer cannot be asked: %d", status)

@@ -84,8 +84,11 @@ func (c *h3conn) request(fields ...string) int {
 		}
 	}
 	stream, err := c.conn.OpenStream()
-	if err != nil {
-		c.t.Fatal(err)
+	if err != nil { // its end comes to light only now
+		c.open()
+		if stream, err = c.conn.OpenStream(); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	if err := stream.SetDeadline(time.Now().Add(patience)); err != nil {
 		c.t.Fatal(err)

@@ -142,6 +142,7 @@ func TestFloodOfMadeUpTokensDisplacesNoGoodOne(t *testing.T) {
 	if status := g.call("api.localhost", "/x", good); status != http.StatusOK {
 		t.Fatal(status)
 	}
+	eventually(t, "the good token is in the cache", func() bool { return sum(g.metrics(), "caddy_oauth2_cache_entries") > 0 })
 	before := g.metrics()
 	var flood sync.WaitGroup
 	for range senders {

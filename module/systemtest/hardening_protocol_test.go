@@ -129,7 +129,7 @@ func TestEnormousFormsAreRefusedQuickly(t *testing.T) {
 	} {
 		began := time.Now()
 		a := g.request("POST", "localhost", "/oauth/token", body, formType, "Authorization: Basic "+basic("shop", shopSecret))
-		if took := time.Since(began); took > 2*time.Second { // catastrophes only: see TestEnormousPaths…
+		if took := time.Since(began); took > 10*time.Second { // catastrophes only: see TestEnormousPaths…
 			t.Errorf("%s: took %v", name, took)
 		}
 		if a.status != http.StatusBadRequest && a.status != http.StatusRequestEntityTooLarge {
@@ -211,7 +211,7 @@ func TestSlowRequestsDoNotBlockOthers(t *testing.T) {
 	if got := g.call("api.localhost", "/x", token); got != http.StatusOK {
 		t.Errorf("call: %d", got)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > patience/2 {
 		t.Errorf("took %v", took)
 	}
 }

@@ -343,7 +343,7 @@ func TestEnormousPathsAreRefusedQuickly(t *testing.T) {
 		a := g.get("admin.localhost", target, user)
 		// The bound is for catastrophic behaviour on a busy machine under the race
 		// detector; benchmarks measure the rest.
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 		switch {

@@ -45,7 +45,7 @@ const (
 	beCaddy = "CADDY_OAUTH2_SYSTEMTEST_BE_CADDY"
 	// patience is how long a condition may take to become true on a busy
 	// machine. No test waits that long unless it fails.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 func TestMain(m *testing.M) {
@@ -265,9 +265,7 @@ func (g *gateway) reload(caddyfile string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	// What was connected to the old configuration is closed at some moment after
-	// its last answer, perhaps the one in which the next request is sent.
-	defer g.client.CloseIdleConnections()
+	defer g.settle()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
@@ -276,6 +274,39 @@ func (g *gateway) reload(caddyfile string) error {
 		return fmt.Errorf("load: %s: %s", resp.Status, body)
 	}
 	return nil
+}
+
+// settle waits until a configuration that was replaced, or refused, has let go of the
+// ports. Each has listening sockets of its own, and what waits at one when that is
+// closed is cut; what was connected to it is closed at some moment after its last
+// answer, perhaps the one in which the next request is sent.
+func (g *gateway) settle() {
+	g.t.Helper()
+	eventually(g.t, "one configuration listens", func() bool {
+		return listeners(g.t, g.port) <= 1 && listeners(g.t, port(g.admin)) <= 1
+	})
+	g.client.CloseIdleConnections()
+}
+
+// listeners returns how many sockets listen at a port, by IPv4.
+func listeners(t testing.TB, port string) (n int) {
+	t.Helper()
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const listening = "0A"
+	for line := range strings.Lines(string(table)) {
+		// Number, local address, remote address, state.
+		if f := strings.Fields(line); len(f) > 3 && f[3] == listening && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", number)) {
+			n++
+		}
+	}
+	return n
 }
 
 // mustReload is [gateway.reload] for a configuration that must be taken.

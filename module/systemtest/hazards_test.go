@@ -38,14 +38,7 @@ func TestHazardsAreNamedAtLoad(t *testing.T) {
 	}
 	g.write("preamble", fmt.Sprintf(preamble, "0.0.0.0:"+port))
 	g.start()
-	for _, sign := range signs {
-		if !strings.Contains(g.logs.String(), sign) {
-			t.Errorf("not in the log: %s", sign)
-		}
-	}
-	for _, site := range []string{`"at":"http://localhost:`, `"at":"http://hazards.localhost:`} {
-		if !strings.Contains(g.logs.String(), site) {
-			t.Errorf("not in the log: %s", site)
-		}
+	for _, sign := range append(signs, `"at":"http://localhost:`, `"at":"http://hazards.localhost:`) {
+		eventually(t, "the log has "+sign, func() bool { return strings.Contains(g.logs.String(), sign) })
 	}
 }

@@ -213,6 +213,9 @@ func (g *gateway) adminRequest(method, path string, body any) (*http.Response, [
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if method != http.MethodGet && (path == "/load" || strings.HasPrefix(path, "/config/")) {
+		defer g.settle()
+	}
 	return g.do(req)
 }
 

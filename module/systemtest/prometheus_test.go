@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,10 +230,11 @@ func TestPrometheusSeesTheGateway(t *testing.T) {
 		if r.Health != "ok" {
 			t.Errorf("%s: %s %s", r.Name, r.Health, r.LastError)
 		}
-		if r.Labels["severity"] == "page" && r.State != "inactive" {
-			t.Errorf("%s is %s though all is well", r.Name, r.State)
-		}
 	}
+	// A scrape that comes too late on a busy machine is forgotten with the next.
+	eventually(t, "nobody is about to be woken", func() bool {
+		return !slices.ContainsFunc(rules(), func(r rule) bool { return r.Labels["severity"] == "page" && r.State != "inactive" })
+	})
 	g.follow("examples/prometheus/README.md", ports)
 
 	g.stop()

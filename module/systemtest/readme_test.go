@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -96,7 +95,7 @@ func (g *gateway) tour(blocks []string) {
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "set -eu\n"+strings.Join(blocks, "\necho; echo '"+mark+"'\n"))
 	cmd.Dir = g.dir
 	cmd.Env = append(os.Environ(), g.env...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var errors strings.Builder
 	cmd.Stderr = io.MultiWriter(&errors, g.logs)

@@ -138,14 +138,12 @@ type stream struct {
 	in *bufio.Reader
 }
 
-// dial opens a raw connection to the gateway's sites, closed when the test ends.
+// dial opens a raw connection to the gateway's sites, closed when the test ends. What
+// is sent and answered may take patience each time.
 func (g *gateway) dial() *stream {
 	g.t.Helper()
 	conn, err := net.Dial("tcp", "127.0.0.1:"+g.port)
 	if err != nil {
-		g.t.Fatal(err)
-	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { conn.Close() })
@@ -154,12 +152,20 @@ func (g *gateway) dial() *stream {
 
 // send writes bytes as they are.
 func (s *stream) send(bytes string) error {
-	_, err := io.WriteString(s.Conn, bytes)
+	err := s.SetDeadline(time.Now().Add(patience))
+	if err == nil {
+		_, err = io.WriteString(s.Conn, bytes)
+	}
 	return err
 }
 
 // response reads the head of the next response.
-func (s *stream) response() (*http.Response, error) { return http.ReadResponse(s.in, nil) }
+func (s *stream) response() (*http.Response, error) {
+	if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	return http.ReadResponse(s.in, nil)
+}
 
 // ends reports whether the other side closes the connection before within is
 // over; what it sends until then is dropped.
