@@ -16,7 +16,8 @@ type Shell struct {
 	Viewer Untrusted
 	// Developer and Admin say whether he may go to those pages.
 	Developer, Admin bool
-	// Notice says what was just done, or "".
+	// Notice says what was just done, or "". One that is no [Message] is not shown,
+	// so that it may come from the page's address.
 	Notice Message
 }
 

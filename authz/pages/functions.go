@@ -21,6 +21,8 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 		"t":    l.say,
 		"say":  func(m Message) (string, error) { return l.say("message." + string(m)) },
 		"lang": func() string { return l.tag },
+		// notice is a message that may come from an address, and "" for one that is none.
+		"notice": func(m Message) string { return l.text["message."+string(m)] },
 		// problem is a text about an error code: of "title" and "help".
 		"problem": func(code, part string) (string, error) {
 			if text, err := l.say("problem." + code + "." + part); err == nil {
@@ -34,8 +36,9 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 			return t.UTC().Format(layout), err
 		},
 		"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		// local, web and target let only such addresses into attributes as belong there.
+		// local, anchor, web and target let only such addresses into attributes as belong there.
 		"local":  local,
+		"anchor": func(field string) string { return "#" + field },
 		"web":    web,
 		"target": target,
 		"path":   func(p string) string { return s.prefix + p },
@@ -54,6 +57,14 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 			}
 			return i, err
 		},
+		// label is what a field is called, and "" where a fault's message says it all.
+		"label": func(field string) (string, error) {
+			key, ok := labels[field]
+			if !ok {
+				return "", nil
+			}
+			return l.say(key)
+		},
 		// on, hint and least make options of a field.
 		"on": func(given any, option string) string {
 			if truth, ok := template.IsTrue(given); ok && truth {
@@ -70,6 +81,16 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 		"qr":       drawQR,
 		"snippets": snippets,
 	}
+}
+
+// labels are the texts for fields of long forms, where a message alone does not
+// say which field it is about.
+var labels = map[string]string{
+	FieldEmail: "email", FieldName: "name",
+	FieldClientName: "client.name", FieldClientURI: "client.uri", FieldLogoURI: "client.logo", FieldPolicyURI: "client.policy",
+	FieldTermsURI: "client.terms", FieldRedirectURIs: "client.redirects", FieldContacts: "client.contacts", FieldJWKSURI: "client.jwks",
+	FieldGrantTypes: "client.grants", FieldAuthMethod: "client.auth", FieldScope: "client.scopes",
+	FieldSoftwareID: "client.software", FieldSoftwareVersion: "client.version",
 }
 
 // local passes paths on this host.

@@ -1,0 +1,214 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// canaries are texts that would do something if they were taken for markup,
+// for a script, or for an address.
+var canaries = []string{
+	`"'><script>canary()</script><img src=x onerror=canary()>`,
+	`javascript:canary()`,
+	`https://example.com/"onmouseover="canary()`,
+	`</textarea></title><svg/onload=canary()>`,
+}
+
+// eachText calls visit for each text in v, which it may change.
+func eachText(v reflect.Value, path string, visit func(path string, text reflect.Value)) {
+	switch v.Kind() {
+	case reflect.String:
+		visit(path, v)
+	case reflect.Slice:
+		for i := range v.Len() {
+			eachText(v.Index(i), path+"[]", visit)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				eachText(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
+			}
+		}
+	}
+}
+
+// Ensure that no text in any field of any page becomes markup, script or a
+// dangerous address, whoever chose it (security.md U09).
+func TestU09CanariesAreText(t *testing.T) {
+	s := newSet(t, Config{})
+	refused := regexp.MustCompile(`^\.(Form\.|Shell\.Form\.)?(Action|SignUp|SignIn|Choose|Back|Cancel|Done|URI|Message)$|\.(Message|Edit|View|First|Next)$`)
+	for _, page := range allPages {
+		v := reflect.New(reflect.TypeOf(page)).Elem()
+		v.Set(reflect.ValueOf(specimenOf(page)))
+		eachText(v, "", func(path string, text reflect.Value) {
+			usual := text.String()
+			defer text.SetString(usual)
+			for _, canary := range canaries {
+				text.SetString(canary)
+				evil, _ := v.Interface().(Page)
+				w := httptest.NewRecorder()
+				if err := s.Render(w, request("en"), http.StatusOK, evil); err != nil {
+					if !refused.MatchString(path) {
+						t.Errorf("%T%s: %v", page, path, err)
+					}
+					continue
+				}
+				if fault := harm(parse(t, w.Body.String())); fault != "" {
+					t.Errorf("%T%s: %s: %s", page, path, canary, fault)
+				}
+			}
+		})
+	}
+}
+
+// harm says what a document would do beside what ours do.
+func harm(d document) string {
+	if scripts := all(d.root, "script"); len(scripts) != 1 || text(scripts[0]) != "" {
+		return "another script"
+	}
+	for n := range d.root.Descendants() {
+		if n.Type == html.ElementNode && (n.Data == "img" || n.Data == "svg" && !slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Val == "qr" })) {
+			return "a strange " + n.Data
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
+				return fmt.Sprintf("%s=%q", a.Key, a.Val)
+			}
+			if slices.Contains([]string{"href", "src", "action", "formaction"}, a.Key) && strings.HasPrefix(strings.ToLower(a.Val), "javascript:") {
+				return fmt.Sprintf("%s=%q", a.Key, a.Val)
+			}
+		}
+	}
+	return ""
+}
+
+var (
+	action  = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}`)
+	control = regexp.MustCompile(`^(if|else|end|range|with|template|define|/\*)\b|^/\*`)
+	// checked are the only things that may stand in an address.
+	checked = regexp.MustCompile(`^(local|path|web|target|anchor|css|js)\b|^\.Logo(Dark)?$`)
+	marker  = regexp.MustCompile(`§(\d+)§`)
+)
+
+// lint says where in a template a text stands that must not stand there (U10).
+func lint(source string) []string {
+	var faults, outputs []string
+	plain := action.ReplaceAllStringFunc(source, func(text string) string {
+		inside := action.FindStringSubmatch(text)[1]
+		if control.MatchString(inside) {
+			return ""
+		}
+		outputs = append(outputs, inside)
+		return fmt.Sprintf("§%d§", len(outputs)-1)
+	})
+	if found := regexp.MustCompile(`=§`).FindString(plain); found != "" {
+		faults = append(faults, "an attribute without quotes")
+	}
+	tokens := html.NewTokenizer(strings.NewReader(plain))
+	within := ""
+	for {
+		switch tokens.Next() {
+		case html.ErrorToken:
+			return faults
+		case html.TextToken:
+			if (within == "script" || within == "style") && marker.Match(tokens.Raw()) {
+				faults = append(faults, "text inside <"+within+">")
+			}
+		case html.EndTagToken:
+			within = ""
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag := tokens.Token()
+			within = tag.Data
+			for _, a := range tag.Attr {
+				if fault := lintAttribute(tag.Data, a, outputs); fault != "" {
+					faults = append(faults, fault)
+				}
+			}
+		}
+	}
+}
+
+// lintAttribute judges one attribute, in which §n§ stands for the nth output.
+func lintAttribute(tag string, a html.Attribute, outputs []string) string {
+	where := "<" + tag + " " + a.Key + ">"
+	switch {
+	case strings.Contains(a.Key, "§"):
+		return where + ": a made-up attribute"
+	case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "srcdoc", a.Key == "formaction":
+		return where + ": such an attribute"
+	case !marker.MatchString(a.Val):
+	case tag == "meta":
+		return where + ": text"
+	case slices.Contains([]string{"href", "src", "srcset", "action", "data", "poster", "cite", "ping", "background", "manifest", "xlink:href"}, a.Key):
+		m := marker.FindStringSubmatch(a.Val)
+		var n int
+		if _, err := fmt.Sscan(m[1], &n); err != nil || m[0] != a.Val || !checked.MatchString(outputs[n]) {
+			return where + ": an address that nobody checked"
+		}
+	}
+	return ""
+}
+
+// Ensure that no template puts text where escaping is not enough: into scripts,
+// styles, meta data, event handlers, attributes without quotes, or addresses that
+// were not checked (U10).
+func TestU10TemplatesPutTextOnlyWhereItIsSafe(t *testing.T) {
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) != len(allPages)+len(frames) {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range lint(string(source)) {
+			t.Errorf("%s: %s", file, fault)
+		}
+	}
+	for _, bad := range []string{
+		`<script>let x = {{.X}}</script>`, `<style>{{.X}}</style>`, `<meta content="{{.X}}">`, `<a href="{{.X}}">`, `<p class={{.X}}>`,
+		`<a href="/x/{{path .X}}">`, `<p onclick="{{.X}}">`, `<p style="color:{{.X}}">`, `<p {{.X}}="">`, `<img srcset="{{.X}} 2x">`,
+	} {
+		if len(lint(bad)) == 0 {
+			t.Errorf("nothing wrong with %s?", bad)
+		}
+	}
+}
+
+// Ensure that addresses are only those that belong there.
+func TestAddresses(t *testing.T) {
+	for _, path := range []string{"//evil.example", `/\evil.example`, `/a\b`, "https://evil.example/", "javascript:alert(1)", "/a b", "/a\nb", "x"} {
+		if got, err := local(path); err == nil {
+			t.Errorf("local(%q) = %q", path, got)
+		}
+	}
+	for _, path := range []string{"", "/", "/oauth/signin?next=%2F", "/ä"} {
+		if got, err := local(path); err != nil || got != path {
+			t.Errorf("local(%q): %q, %v", path, got, err)
+		}
+	}
+	for _, uri := range []string{"http://example.com/", "javascript:alert(1)", "//example.com", "https://", "data:text/html,x", "https://user@example.com/", "%"} {
+		if got := web(uri); got != "" {
+			t.Errorf("web(%q) = %q", uri, got)
+		}
+	}
+	for _, uri := range []string{"com.example.app:/cb", "javascript:alert(1)", "/x", "data:x", "https:x"} {
+		if got, err := target(uri); err == nil {
+			t.Errorf("target(%q) = %q", uri, got)
+		}
+	}
+}
