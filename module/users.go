@@ -4,13 +4,13 @@
 package module
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 )
 
@@ -99,7 +99,7 @@ func (a *App) buildUsers() error {
 	for i := range a.Users.Sources {
 		s := &a.Users.Sources[i]
 		name := s.name() // the raw message is gone once it is loaded
-		source, err := loadSource(a.ctx, s)
+		source, err := a.loadSource(s)
 		if err != nil {
 			return fmt.Errorf("users: source %s: %w", name, err)
 		}
@@ -111,11 +111,11 @@ func (a *App) buildUsers() error {
 	return err
 }
 
-func loadSource(ctx caddy.Context, s *UserSource) (user.Source, error) {
+func (a *App) loadSource(s *UserSource) (user.Source, error) {
 	if s.FromRaw == nil {
 		return nil, errors.New("from is missing: a module of namespace " + UsersNamespace)
 	}
-	guest, err := ctx.LoadModule(s, "FromRaw")
+	guest, err := a.ctx.LoadModule(s, "FromRaw")
 	if err != nil {
 		return nil, err
 	}
@@ -123,5 +123,16 @@ func loadSource(ctx caddy.Context, s *UserSource) (user.Source, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no source of users", guest)
 	}
+	if fetching, ok := source.(user.Fetching); ok {
+		fetching.Bind(a.fetch)
+	}
 	return source, nil
+}
+
+// fetch returns what makes the requests of all configurations, once the app has started.
+func (a *App) fetch(ctx context.Context) (*fetch.Client, error) {
+	if err := a.gate.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.runtime.fetch, nil
 }

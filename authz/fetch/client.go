@@ -4,6 +4,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -48,11 +49,16 @@ type Request struct {
 	Repeatable bool
 	// Authorization is the value of that header. Default: none.
 	Authorization string
+	// Accept is the value of that header. Default: application/json.
+	Accept string
+	// Redirect: a redirect is an answer like any other. It is not followed.
+	Redirect bool
 }
 
-// Answer is what came back: anything but a redirect.
+// Answer is what came back: anything but a redirect, unless that was asked for.
 type Answer struct {
 	Status int
+	Header http.Header
 	Body   []byte
 }
 
@@ -130,7 +136,7 @@ func (c *Client) do(ctx context.Context, r Request) (*Answer, error) {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // nothing was written: there is nothing to lose
-	if 300 <= response.StatusCode && response.StatusCode < 400 {
+	if 300 <= response.StatusCode && response.StatusCode < 400 && !r.Redirect {
 		return nil, fmt.Errorf("status %d: redirects are not followed, name the final URL", response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, MaxBody+1))
@@ -140,7 +146,7 @@ func (c *Client) do(ctx context.Context, r Request) (*Answer, error) {
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("the answer is longer than %d bytes", MaxBody)
 	}
-	return &Answer{Status: response.StatusCode, Body: body}, nil
+	return &Answer{Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
 // request makes the request that goes out.
@@ -154,7 +160,7 @@ func (r *Request) request(ctx context.Context, u *url.URL) (*http.Request, error
 		return nil, errors.New("the URL makes no request")
 	}
 	out.Header.Set("User-Agent", userAgent)
-	out.Header.Set("Accept", "application/json")
+	out.Header.Set("Accept", cmp.Or(r.Accept, "application/json"))
 	if r.Form != nil {
 		out.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

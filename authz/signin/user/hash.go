@@ -187,6 +187,19 @@ func (h Hash) isBcrypt() bool {
 	return strings.HasPrefix(string(h), "$2y$") || strings.HasPrefix(string(h), "$2b$") || strings.HasPrefix(string(h), "$2a$")
 }
 
+// costs is the part of h that says how dear it is.
+func (h Hash) costs() string {
+	if h.isBcrypt() {
+		return string(h)[:len("$2y$10$")]
+	}
+	own, err := parsePHC(h)
+	if err != nil {
+		return ""
+	}
+	own.salt, own.sum = nil, nil
+	return string(own.encode())
+}
+
 // weaker reports whether h costs less to search than a hash under p.
 func (h Hash) weaker(p Params) bool {
 	own, err := parsePHC(h)
