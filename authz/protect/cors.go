@@ -90,7 +90,7 @@ func (c *CORS) Validate() error {
 // (RFC 6454 §6.2). "null" is none: every sandboxed page has it.
 func isOrigin(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.Contains(u.Host, "*") {
 		return false
 	}
 	usual := u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80" || strings.HasSuffix(u.Host, ":")
