@@ -72,6 +72,8 @@ var (
 	ErrMethodNotAllowed = &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Description: "The method is not allowed here."}
 	// ErrTooEarly: the request came as TLS early data and could be replayed (RFC 8470 §5.2).
 	ErrTooEarly = &Error{Status: http.StatusTooEarly, Code: "too_early", Description: "Repeat the request after the TLS handshake."}
+	// ErrSlowDown: too many tries have failed, so the next one has to wait.
+	ErrSlowDown = &Error{Status: http.StatusTooManyRequests, Code: "slow_down", Description: "Too many attempts. Try again later."}
 	// ErrTooLarge: the body is larger than the endpoint reads.
 	ErrTooLarge = &Error{Status: http.StatusRequestEntityTooLarge, Code: "request_too_large", Description: "The request body is too large."}
 	// ErrUnsupportedMediaType: the body is not a form (RFC 6749 §4.4.2, appendix B).
@@ -87,7 +89,7 @@ func Errors() []*Error {
 	return []*Error{
 		ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient, ErrUnsupportedGrantType,
 		ErrInvalidScope, ErrInvalidTarget, ErrUnsupportedTokenType, ErrInvalidToken, ErrInsufficientScope,
-		ErrInsufficientUserAuthentication, ErrCrossOrigin, ErrCredentialRequired, ErrDenied, ErrAmbiguousRequest, ErrMethodNotAllowed, ErrTooEarly, ErrTooLarge,
+		ErrInsufficientUserAuthentication, ErrCrossOrigin, ErrCredentialRequired, ErrDenied, ErrAmbiguousRequest, ErrMethodNotAllowed, ErrTooEarly, ErrSlowDown, ErrTooLarge,
 		ErrUnsupportedMediaType, ErrTemporarilyUnavailable, ErrServer,
 	}
 }

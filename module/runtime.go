@@ -18,6 +18,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -47,6 +48,8 @@ type runtime struct {
 	signs *keyring.Keyring
 	// foreign is what is known about the tokens of other issuers.
 	foreign *foreign.Memory
+	// guesses slows down who guesses secrets, also across reloads.
+	guesses *guess.Limits
 	stop    context.CancelFunc
 	loops   sync.WaitGroup
 
@@ -90,7 +93,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), signs: keyring.New(db), stop: cancel}
+	rt := &runtime{db: db, usage: newUsage(db), fetch: fetch.New(), signs: keyring.New(db), guesses: guess.New(), stop: cancel}
 	rt.keys = jwks.New(rt.fetch, db.Now, runtimeLogger("oauth2.keys"))
 	rt.foreign = foreign.NewMemory(rt.fetch, rt.keys, db.Now)
 	rt.loops.Go(func() { db.Maintain(ctx) })

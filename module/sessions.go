@@ -4,6 +4,7 @@
 package module
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 )
 
 // Sessions says how long people stay signed in at the issuer. Both lifetimes are from
@@ -66,6 +68,7 @@ func (a *App) buildPeople() error {
 	p.signin, err = signin.New(signin.Config{
 		Store:       a.store,
 		Directory:   a.users,
+		Limits:      a.guesses,
 		Passkeys:    p.passkeys,
 		Handles:     p.handles,
 		Render:      p.pages.Render,
@@ -78,6 +81,14 @@ func (a *App) buildPeople() error {
 		Recorder:    a.recorder,
 	})
 	return err
+}
+
+// guesses is what slows down guessing, for all configurations alike.
+func (a *App) guesses(ctx context.Context) (*guess.Limits, error) {
+	if err := a.gate.wait(ctx); err != nil {
+		return nil, err
+	}
+	return a.runtime.guesses, nil
 }
 
 // clientAddress is where a request comes from, by what Caddy's trusted_proxies say.

@@ -22,6 +22,7 @@ var errorHelp = map[string]string{
 	"ambiguous_request":                "The path or another part of the request could be read in two ways, for example because of an encoded slash, a double slash or a dot segment. Write it in its plain form.",
 	"method_not_allowed":               "The endpoint does not take this HTTP method. The Allow header of the answer lists those that it takes; tokens are requested with POST.",
 	"too_early":                        "The request arrived as TLS early data, which an attacker could repeat. Send it again once the handshake is complete; most HTTP libraries do so by themselves.",
+	"slow_down":                        "Too many attempts have failed, at this account, from this address, or with this client's secret. Nothing is locked: wait for the time in the Retry-After header, then try again.",
 	"request_too_large":                "The request body is larger than this endpoint reads.",
 	"unsupported_media_type":           "Send the parameters as application/x-www-form-urlencoded in the body, without content encoding. JSON and multipart forms are not accepted.",
 	"temporarily_unavailable":          "The server cannot decide at the moment, so it refuses. The request was not at fault: repeat it after the time in the Retry-After header.",

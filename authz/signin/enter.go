@@ -156,5 +156,6 @@ func (v *visit) welcome(ctx context.Context, cookie *http.Cookie) error {
 // welcomed is what follows a sign-in that is committed.
 func (v *visit) welcomed(ctx context.Context, cookie *http.Cookie) {
 	http.SetCookie(v.w, cookie)
+	v.known().Remember(v.w, v.r, v.db, v.progress.Subject)
 	v.note(ctx, authz.Event{Type: authz.EventSignedIn, Outcome: authz.Allowed, Subject: v.progress.Subject})
 }

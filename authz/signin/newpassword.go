@@ -17,7 +17,7 @@ import (
 )
 
 // parameterTicket is the parameter of a link for a new password.
-const parameterTicket = "ticket"
+const parameterTicket = authz.ParamTicket
 
 // showing shows a page with what is wrong with its form.
 type showing func(ctx context.Context, status int, faults ...pages.Fault) error
@@ -51,7 +51,6 @@ func (v *visit) postPassword() error {
 	}, []step{
 		{"set it by a link", v.resetPassword},
 		{"set it before the sign-in", v.setPassword},
-		{"judge the present one", v.judgePresent},
 		{"change it", v.changePassword},
 	})
 }
@@ -129,15 +128,12 @@ func (v *visit) setPassword(ctx context.Context) error {
 	if millis(rec.Value.PasswordAt) != p.PasswordAt {
 		return v.expired(ctx)
 	}
-	chosen := v.form.Get(pages.FieldNewPassword)
-	if _, err := v.config.Directory.Verify(ctx, rec.Value.Username, chosen); err == nil {
-		return v.showMust(ctx, http.StatusBadRequest, pages.Fault{Field: pages.FieldNewPassword, Message: pages.MessagePasswordSame})
-	} else if !errors.Is(err, user.ErrRefused) {
+	if err := v.judgePresent(ctx, rec.Value.Username, v.showMust); err != nil {
 		return err
 	}
 	var cookie *http.Cookie
 	_, err = v.config.Directory.SetPassword(ctx, p.Subject, p.Subject, user.NewPassword{
-		Password: chosen, KeepSessions: true,
+		Password: v.form.Get(pages.FieldNewPassword), KeepSessions: true,
 		Also: func(change *tokenstore.Change) (err error) {
 			change.Expect(tokenstore.Generation{Key: rec.Key, Revision: rec.Revision})
 			if err := v.EndAll(ctx, v.db, change, p.Subject, v.keep(ctx), p.Subject); err != nil {
@@ -181,30 +177,18 @@ func (v *visit) mine(ctx context.Context) (Account, bool, error) {
 	return accounts[i], true, nil
 }
 
-// judgePresent makes sure that it is the user, and not whoever found the browser open.
-func (v *visit) judgePresent(ctx context.Context) error {
-	a, ok, err := v.mine(ctx)
-	if err != nil {
-		return err
+// judgePresent makes sure that it is the user, and not whoever found the browser
+// open. That the new password is another one was seen before.
+func (v *visit) judgePresent(ctx context.Context, name string, page showing) error {
+	u, err := v.verify(ctx, name, v.form.Get(pages.FieldPassword), page)
+	if err == nil && u.Subject != v.progress.Subject {
+		err = user.ErrRefused
 	}
-	if !ok {
-		return v.expired(ctx)
+	if errors.Is(err, user.ErrRefused) {
+		v.refused(ctx, v.progress.Subject, authz.ErrDenied)
+		return page(ctx, http.StatusForbidden, pages.Fault{Field: pages.FieldPassword, Message: pages.MessagePasswordWrong})
 	}
-	if v.verified == nil {
-		rec, err := v.config.Directory.Verify(ctx, a.User.Username, v.form.Get(pages.FieldPassword))
-		if err == nil && rec.Value.Subject != v.progress.Subject {
-			err = user.ErrRefused
-		}
-		if errors.Is(err, user.ErrRefused) {
-			v.refused(ctx, v.progress.Subject, authz.ErrDenied)
-			return v.showChange(ctx, http.StatusForbidden, pages.Fault{Field: pages.FieldPassword, Message: pages.MessagePasswordWrong})
-		}
-		if err != nil {
-			return err
-		}
-		v.verified = rec
-	}
-	return nil
+	return err
 }
 
 // changePassword sets it, ends all other sessions of the user, and gives this
@@ -216,6 +200,9 @@ func (v *visit) changePassword(ctx context.Context) error {
 	}
 	if !ok {
 		return v.expired(ctx)
+	}
+	if err := v.judgePresent(ctx, a.User.Username, v.showChange); err != nil {
+		return err
 	}
 	subject := v.progress.Subject
 	var cookie *http.Cookie

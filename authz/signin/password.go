@@ -61,18 +61,14 @@ func (v *visit) judgePassword(ctx context.Context) error {
 	if v.used { // it was a passkey
 		return nil
 	}
-	if v.verified == nil {
-		rec, err := v.config.Directory.Verify(ctx, v.form.Get(pages.FieldUsername), v.form.Get(pages.FieldPassword))
-		if errors.Is(err, user.ErrRefused) {
-			v.refused(ctx, "", authz.ErrDenied)
-			return v.askAgain(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		v.verified = rec
+	u, err := v.verify(ctx, v.form.Get(pages.FieldUsername), v.form.Get(pages.FieldPassword), v.showSignIn)
+	if errors.Is(err, user.ErrRefused) {
+		v.refused(ctx, "", authz.ErrDenied)
+		return v.askAgain(ctx)
 	}
-	u := &v.verified.Value
+	if err != nil {
+		return err
+	}
 	methods := factor.ByPassword
 	if !u.Local() {
 		methods = factor.BySource

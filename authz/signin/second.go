@@ -11,6 +11,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 )
 
@@ -26,10 +27,15 @@ func (v *visit) postFactor() error {
 
 // judgeFactor judges a code or a passkey, which is used up with what follows.
 func (v *visit) judgeFactor(ctx context.Context) error {
+	t, err := v.admit(ctx, guess.SecondFactor, v.progress.Subject, v.progress.Subject, v.askFactorAgain)
+	if err != nil {
+		return err
+	}
 	methods, message, err := v.prove(ctx)
-	if errors.Is(err, factor.ErrRefused) || errors.Is(err, factor.ErrNotFound) {
+	t.judged(err, factor.ErrRefused)
+	if errors.Is(err, factor.ErrRefused) {
 		v.refused(ctx, v.progress.Subject, authz.ErrDenied)
-		return v.askFactorAgain(ctx, pages.Fault{Message: message})
+		return v.askFactorAgain(ctx, http.StatusForbidden, pages.Fault{Message: message})
 	}
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (v *visit) provePasskey(ctx context.Context) (factor.Proof, error) {
 }
 
 // askFactorAgain shows the page once more.
-func (v *visit) askFactorAgain(ctx context.Context, fault pages.Fault) error {
+func (v *visit) askFactorAgain(ctx context.Context, status int, faults ...pages.Fault) error {
 	u, _, err := v.config.Directory.Present(ctx, v.progress.Subject)
 	if err != nil {
 		return v.goneIfAbsent(ctx, err)
@@ -78,7 +84,7 @@ func (v *visit) askFactorAgain(ctx context.Context, fault pages.Fault) error {
 	if err != nil {
 		return err
 	}
-	return v.showFactor(ctx, http.StatusForbidden, u, set, fault)
+	return v.showFactor(ctx, status, u, set, faults...)
 }
 
 // askFactor asks a user for one more proof, if there is any that he could give.

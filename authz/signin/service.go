@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -44,6 +45,8 @@ type Config struct {
 	Directory *user.Directory
 	// Passkeys judges passkeys. nil: none are offered.
 	Passkeys *factor.Passkeys
+	// Limits returns what slows down guessing, waiting as Store does. Required.
+	Limits func(context.Context) (*guess.Limits, error)
 	// Handles keeps what is between two pages. Required.
 	Handles *handle.Keeper
 	// Render writes a page. Required.
@@ -110,8 +113,8 @@ func New(c Config) (*Service, error) {
 	if c.Recorder == nil {
 		c.Recorder = authz.Discard
 	}
-	if c.Store == nil || c.Directory == nil || c.Handles == nil || c.Render == nil || c.Origin == "" || c.Prefix == "" {
-		return nil, errors.New("signin: Config needs Store, Directory, Handles, Render, Origin and Prefix")
+	if c.Store == nil || c.Limits == nil || c.Directory == nil || c.Handles == nil || c.Render == nil || c.Origin == "" || c.Prefix == "" {
+		return nil, errors.New("signin: Config needs Store, Limits, Directory, Handles, Render, Origin and Prefix")
 	}
 	if err := ValidateLifetimes(c.Idle, c.Absolute); err != nil {
 		return nil, err

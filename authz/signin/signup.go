@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 )
 
@@ -26,10 +27,17 @@ func (v *visit) postSignUp() error {
 	return v.submitted([]step{
 		{"open the handle", v.open(forDemand)},
 		{"read the new password", v.newPassword(v.showSignUp)},
+		{"slow down who makes many", v.admitSignUp},
 		{"make the account", v.register},
 	}, []step{
 		{"go on", v.proceed},
 	})
+}
+
+// admitSignUp lets one network make a few accounts at once, and then one a minute.
+func (v *visit) admitSignUp(ctx context.Context) error {
+	_, err := v.admit(ctx, guess.Password, "sign-up "+guess.Network(v.config.Address(v.r)).String(), "", v.showSignUp)
+	return err
 }
 
 // register makes the account. That a name is taken cannot be kept from whoever
