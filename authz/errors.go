@@ -51,6 +51,22 @@ var (
 	ErrInvalidTarget = &Error{Status: http.StatusBadRequest, Code: "invalid_target", Description: "The requested resource is unknown or malformed."}
 	// ErrUnsupportedTokenType: tokens of this type cannot be revoked (RFC 7009 §2.2.1).
 	ErrUnsupportedTokenType = &Error{Status: http.StatusBadRequest, Code: "unsupported_token_type", Description: "Tokens of this type cannot be revoked here."}
+	// ErrUnsupportedResponseType: the authorization endpoint does not know the response type (RFC 6749 §4.1.2.1).
+	ErrUnsupportedResponseType = &Error{Status: http.StatusBadRequest, Code: "unsupported_response_type", Description: "The response type is not supported."}
+	// ErrAccessDenied: the user said no (RFC 6749 §4.1.2.1).
+	ErrAccessDenied = &Error{Status: http.StatusForbidden, Code: "access_denied", Description: "The user denied the request."}
+	// ErrLoginRequired: with prompt=none, the user would have to sign in (OpenID Connect Core §3.1.2.6).
+	ErrLoginRequired = &Error{Status: http.StatusBadRequest, Code: "login_required", Description: "The user must sign in first."}
+	// ErrInteractionRequired: with prompt=none, the user would have to prove more (OpenID Connect Core §3.1.2.6).
+	ErrInteractionRequired = &Error{Status: http.StatusBadRequest, Code: "interaction_required", Description: "The user must do something first."}
+	// ErrConsentRequired: with prompt=none, the user would have to be asked (OpenID Connect Core §3.1.2.6).
+	ErrConsentRequired = &Error{Status: http.StatusBadRequest, Code: "consent_required", Description: "The user must be asked for consent first."}
+	// ErrUnmetAuthentication: no sign-in here is of a class that was asked for (RFC 9470 §5).
+	ErrUnmetAuthentication = &Error{Status: http.StatusBadRequest, Code: "unmet_authentication_requirements", Description: "The authentication context asked for is not known here."}
+	// ErrInvalidRequestURI: there is no such pushed request of the client, or not any more (RFC 9101 §7).
+	ErrInvalidRequestURI = &Error{Status: http.StatusBadRequest, Code: "invalid_request_uri", Description: "The pushed authorization request is unknown, expired or used."}
+	// ErrRequestNotSupported: request objects are not read here (OpenID Connect Core §3.1.2.6).
+	ErrRequestNotSupported = &Error{Status: http.StatusBadRequest, Code: "request_not_supported", Description: "Request objects are not supported; push the request instead."}
 	// ErrInvalidToken: the access token is malformed, expired, revoked or not for this resource (RFC 6750 §3.1).
 	ErrInvalidToken = &Error{Status: http.StatusUnauthorized, Code: "invalid_token", Description: "The access token is invalid, expired or revoked."}
 	// ErrInsufficientScope: the access token is valid but does not reach this far (RFC 6750 §3.1).
@@ -88,7 +104,8 @@ var (
 func Errors() []*Error {
 	return []*Error{
 		ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient, ErrUnsupportedGrantType,
-		ErrInvalidScope, ErrInvalidTarget, ErrUnsupportedTokenType, ErrInvalidToken, ErrInsufficientScope,
+		ErrInvalidScope, ErrInvalidTarget, ErrUnsupportedTokenType, ErrUnsupportedResponseType, ErrAccessDenied, ErrLoginRequired,
+		ErrInteractionRequired, ErrConsentRequired, ErrUnmetAuthentication, ErrInvalidRequestURI, ErrRequestNotSupported, ErrInvalidToken, ErrInsufficientScope,
 		ErrInsufficientUserAuthentication, ErrCrossOrigin, ErrCredentialRequired, ErrDenied, ErrAmbiguousRequest, ErrMethodNotAllowed, ErrTooEarly, ErrSlowDown, ErrTooLarge,
 		ErrUnsupportedMediaType, ErrTemporarilyUnavailable, ErrServer,
 	}

@@ -150,3 +150,6 @@ const (
 	PathSiteSession = PathReserved + "session"
 	PathSiteSignOut = PathReserved + "signout"
 )
+
+// PushedRequestURI is what the request_uri of a pushed request begins with (RFC 9126 §2.2).
+const PushedRequestURI = "urn:ietf:params:oauth:request_uri:"

@@ -150,6 +150,8 @@ func (a *App) buildEndpoints() (err error) {
 		Keys:                  a.keys,
 		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
 		GrantTypes:            a.grantTypes,
+		Users:                 a.users,
+		Refresh:               a.refreshPolicy(),
 		Format:                a.format,
 		ClientFormats:         a.formats,
 		Formats:               a.verifier.Formats,

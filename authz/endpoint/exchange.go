@@ -33,6 +33,8 @@ type exchange struct {
 	// answer is what is sent in the end. It begins as the endpoint's safest
 	// answer; nil is a refusal.
 	answer any
+	// created says that the answer tells of something new (201).
+	created bool
 	// event is what the recorder is told in the end.
 	event authz.Event
 }
@@ -101,6 +103,9 @@ func (s *Server) form(endpoint func(*exchange) error, origins func(*exchange)) r
 		}
 		if err != nil {
 			return s.refuse(w, err)
+		}
+		if x.created {
+			return answer(w, http.StatusCreated, x.answer)
 		}
 		return answer(w, http.StatusOK, x.answer)
 	}

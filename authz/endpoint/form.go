@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -25,7 +26,8 @@ const (
 )
 
 // readForm reads the body of a request as a form, and nothing but the body.
-func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+// Parameters of the given names may stand there several times.
+func readForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url.Values, error) {
 	// A compressed body could be a thousand times what the limit allows.
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, authz.ErrUnsupportedMediaType.Describe("Send the body without content encoding.")
@@ -47,14 +49,14 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, authz.ErrInvalidRequest.Describe("The request body could not be read.").Because(err)
 	}
-	return parseForm(string(body))
+	return parseForm(string(body), repeatable...)
 }
 
 // parseForm parses a form in which every parameter stands once (RFC 6749 §3.2),
-// but for resource (RFC 8707 §2). Parameters without a value are left out, as if
+// but for resource (RFC 8707 §2) and those that are named. Parameters without a value are left out, as if
 // they had not been sent (§3.2); client_secret and client_assertion are not, since
 // sending an empty one is an attempt to authenticate.
-func parseForm(body string) (url.Values, error) {
+func parseForm(body string, repeatable ...string) (url.Values, error) {
 	if strings.Count(body, "&") >= MaxParameters {
 		return nil, authz.ErrInvalidRequest.Describe("The request has too many parameters.")
 	}
@@ -70,7 +72,7 @@ func parseForm(body string) (url.Values, error) {
 		if nameErr != nil || valueErr != nil || strings.Contains(pair, ";") {
 			return nil, authz.ErrInvalidRequest.Describe("The form is malformed.")
 		}
-		if seen[name] && name != authz.ParamResource {
+		if seen[name] && name != authz.ParamResource && !slices.Contains(repeatable, name) {
 			return nil, authz.ErrInvalidRequest.Describe("A parameter stands there more than once.")
 		}
 		seen[name] = true

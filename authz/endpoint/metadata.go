@@ -29,6 +29,16 @@ type metadata struct {
 	IntrospectionEndpoint string   `json:"introspection_endpoint"`
 	KeysURI               string   `json:"jwks_uri,omitempty"`
 	ScopesSupported       []string `json:"scopes_supported,omitempty"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint,omitempty"`
+	PushEndpoint          string   `json:"pushed_authorization_request_endpoint,omitempty"`
+	// Whether requests must be pushed (RFC 9126 §5).
+	PushRequired bool `json:"require_pushed_authorization_requests,omitempty"`
+	// Whether the answers of the authorization endpoint name the issuer (RFC 9207 §3).
+	AnswersNameIssuer bool     `json:"authorization_response_iss_parameter_supported,omitempty"`
+	ResponseModes     []string `json:"response_modes_supported,omitempty"`
+	ChallengeMethods  []string `json:"code_challenge_methods_supported,omitempty"`
+	PromptValues      []string `json:"prompt_values_supported,omitempty"`
+	ACRValues         []string `json:"acr_values_supported,omitempty"`
 	// Required, and empty while there is no authorization endpoint.
 	ResponseTypesSupported   []string `json:"response_types_supported"`
 	GrantTypesSupported      []string `json:"grant_types_supported"`
@@ -63,6 +73,9 @@ func (s *Server) renderMetadata(keys bool) []byte {
 		RevocationAuthAlgs:       algs,
 		IntrospectionAuthAlgs:    algs,
 	}
+	if s.config.SignIn != nil {
+		s.describeAuthorization(&described)
+	}
 	if keys {
 		described.KeysURI = base + pathKeys
 	}
@@ -71,6 +84,19 @@ func (s *Server) renderMetadata(keys bool) []byte {
 		panic("endpoint: the metadata cannot be encoded: " + err.Error()) // strings only
 	}
 	return doc
+}
+
+// describeAuthorization adds what there is for people. Method plain of code challenges
+// is not told of: it is for old clients that know of it (RFC 9700 §2.1.1).
+func (s *Server) describeAuthorization(m *metadata) {
+	base := s.origin + s.config.Prefix
+	m.AuthorizationEndpoint, m.PushEndpoint, m.PushRequired = base+pathAuthorize, base+pathPush, s.config.RequirePAR
+	m.AnswersNameIssuer = true
+	m.ResponseTypesSupported = []string{authz.ResponseTypeCode}
+	m.ResponseModes = []string{authz.ResponseModeQuery, authz.ResponseModeFragment, authz.ResponseModeFormPost}
+	m.ChallengeMethods = []string{authz.ChallengeS256}
+	m.PromptValues = []string{authz.PromptNone, authz.PromptLogin, authz.PromptConsent, authz.PromptSelectAccount}
+	m.ACRValues = []string{authz.ACROneFactor, authz.ACRTwoFactors}
 }
 
 // metadataPaths returns where the metadata of an issuer of the given path is

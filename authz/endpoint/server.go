@@ -24,8 +24,10 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
@@ -59,6 +61,26 @@ type Config struct {
 	// People knows the users of tokens: introspection calls the token of a user who may
 	// not act at present inactive. Default: nobody is asked.
 	People token.People
+	// SignIn knows who is signed in, and has people sign in. Without it there is no
+	// authorization endpoint, and no grant type that begins there. What follows up to
+	// Refresh is required with it, unless a default is named.
+	SignIn SignIn
+	// Handles keeps what is between two pages.
+	Handles *handle.Keeper
+	// Render writes a page for people.
+	Render func(w http.ResponseWriter, r *http.Request, status int, page pages.Page) error
+	// ScopeText returns what a scope means to people, "" if that is not said. Default:
+	// it is not said of any.
+	ScopeText func(word string) string
+	// CodeLifetime is how long authorization codes last. 0: granttype.DefaultCodeLifetime.
+	CodeLifetime time.Duration
+	// RequirePAR takes only authorization requests that were pushed (RFC 9126), of
+	// whichever client.
+	RequirePAR bool
+	// Users knows who may act at present.
+	Users granttype.Users
+	// Refresh is how long refresh tokens last.
+	Refresh granttype.RefreshPolicy
 	// SigningKeys returns the keys that this server signs with, waiting for the store
 	// as Store does. Default: it signs nothing and publishes none.
 	SigningKeys func(context.Context) (*keyring.Keyring, error)
@@ -91,9 +113,9 @@ type Config struct {
 	// EarlyData reports whether a request came as TLS early data, which can be
 	// replayed (RFC 8470). Default: none does.
 	EarlyData func(*http.Request) bool
-	// SecretInURL is told of each request that is refused because of its query: a
-	// secret may be in it, which should not be logged. It is called before the
-	// answer. Default: nobody is told.
+	// SecretInURL is told of each request that is refused because of its query, in which
+	// a secret may be, and of each that is answered by a redirect with a code: both
+	// should not be logged. It is called before the answer. Default: nobody is told.
 	SecretInURL func(*http.Request)
 	// ErrorURIs maps error codes to pages that explain them. Codes that are not in
 	// it get the built-in page.
@@ -115,8 +137,13 @@ type Server struct {
 	routes           map[string]route
 }
 
-// pathToken is where the token endpoint is, below the prefix.
-const pathToken = "/token"
+// Where the endpoints are that are named elsewhere too, below the prefix.
+const (
+	pathToken     = "/token"
+	pathAuthorize = "/authorize"
+	pathConsent   = "/consent"
+	pathPush      = "/par"
+)
 
 // route serves one path.
 type route func(http.ResponseWriter, *http.Request) error
@@ -148,6 +175,17 @@ func New(c Config) (*Server, error) {
 	if c.Recorder == nil {
 		c.Recorder = authz.Discard
 	}
+	if c.CodeLifetime == 0 {
+		c.CodeLifetime = granttype.DefaultCodeLifetime
+	}
+	if c.ScopeText == nil {
+		c.ScopeText = func(string) string { return "" }
+	}
+	if c.SignIn == nil {
+		c.GrantTypes = maps.Clone(c.GrantTypes)
+		delete(c.GrantTypes, authz.GrantAuthorizationCode)
+		delete(c.GrantTypes, authz.GrantRefreshToken)
+	}
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -176,6 +214,11 @@ func New(c Config) (*Server, error) {
 		s.routes[c.Prefix+pathKeys] = s.serveKeys(keyring.AccessTokens)
 		s.routes[c.Prefix+pathUpstreamKeys] = s.serveKeys(keyring.Identities)
 	}
+	if c.SignIn != nil {
+		s.routes[c.Prefix+pathAuthorize] = s.authorize
+		s.routes[c.Prefix+pathConsent] = s.consent
+		s.routes[c.Prefix+pathPush] = s.form(s.push, s.allowClientOrigin)
+	}
 	for _, path := range metadataPaths(issuer.Path) {
 		s.routes[path] = s.serveMetadata
 	}
@@ -186,6 +229,9 @@ func (c *Config) validate() error {
 	errs := []error{ValidateIssuer(c.Issuer, c.InsecureHTTP), ValidatePrefix(c.Prefix), client.ValidateLifetime(c.Lifetime)}
 	if c.Clients == nil || c.Store == nil {
 		errs = append(errs, errors.New("endpoint: Config needs Clients and Store"))
+	}
+	if c.SignIn != nil && (c.Handles == nil || c.Render == nil || c.Users == nil) {
+		errs = append(errs, errors.New("endpoint: Config needs Handles, Render and Users with SignIn"))
 	}
 	for name, d := range c.Lifetimes {
 		if err := client.ValidateLifetime(d); err != nil {

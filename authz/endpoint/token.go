@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -84,6 +85,7 @@ func (t *tokenExchange) choose(context.Context) error {
 	}
 	t.request = granttype.Request{
 		Client: t.client, Form: t.form, FilterScopes: t.server.config.FilterScopes, DB: t.db,
+		KnownResource: t.server.knownResource, Users: t.server.config.Users, Refresh: t.server.config.Refresh, Recorder: t.server.config.Recorder,
 	}
 	return nil
 }
@@ -99,13 +101,18 @@ func (t *tokenExchange) readScopes(context.Context) error {
 
 func (t *tokenExchange) readResources(context.Context) error {
 	for _, resource := range t.form[authz.ParamResource] {
-		// RFC 8707 §2: an absolute URI without fragment, known to the server.
-		if client.ValidateResource(resource) != nil || resource != t.server.config.Issuer && !t.server.config.KnownResource(resource) {
+		if !t.server.knownResource(resource) {
 			return authz.ErrInvalidTarget
 		}
 	}
 	t.request.Resources = t.form[authz.ParamResource]
 	return nil
+}
+
+// knownResource reports whether tokens can be issued for a resource: it is an absolute
+// URI without fragment, and known here (RFC 8707 §2).
+func (s *Server) knownResource(resource string) bool {
+	return client.ValidateResource(resource) == nil && (resource == s.config.Issuer || s.config.KnownResource(resource))
 }
 
 // note takes down the generations of store and client, before anything is
@@ -142,26 +149,47 @@ func (t *tokenExchange) decide(ctx context.Context) (err error) {
 }
 
 func (t *tokenExchange) mint(ctx context.Context) (err error) {
+	if t.decided.Again != nil {
+		return nil
+	}
 	order := token.Order{
 		Facts:           t.decided.Facts,
 		Anchors:         append(t.anchors, t.decided.Anchors...),
 		Lifetime:        t.lifetime(),
 		RefreshLifetime: t.decided.RefreshLifetime,
+		RefreshScopes:   t.decided.RefreshScopes,
+		RefreshAudience: t.decided.RefreshAudience,
+		Began:           t.decided.Began,
+		GrantLifetime:   t.decided.GrantLifetime,
 	}
 	order.Facts.Client = t.client.ID
-	order.Facts.Grant = t.decided.Grant
+	order.Facts.Grant = cmp.Or(t.decided.Grant, t.decided.NewGrant)
 	if len(order.Facts.Audience) == 0 {
 		order.Facts.Audience = t.audience()
 	}
 	if t.decided.Grant == "" {
-		f := &order.Facts
-		order.Grant = &token.Grant{
-			Type: t.name, Client: f.Client, Subject: f.Subject, Session: f.Session, Scopes: f.Scopes, Audience: f.Audience,
-			ACR: f.ACR, AuthTime: f.AuthTime, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
-		}
+		order.Grant = t.newGrant(&order)
 	}
 	t.issued, err = t.server.minterFor(t.client.Client).Mint(ctx, t.db, t.change, order)
-	return err
+	if err != nil || t.decided.Minted == nil {
+		return err
+	}
+	return t.decided.Minted(&granttype.Answer{
+		Access: t.issued.Access, Refresh: t.issued.Refresh, Scopes: t.decided.Facts.Scopes, Expires: t.db.Now().Add(t.issued.Lifetime),
+	})
+}
+
+// newGrant is the grant that an order begins: the most that tokens of it may have.
+func (t *tokenExchange) newGrant(order *token.Order) *token.Grant {
+	f := &order.Facts
+	g := &token.Grant{
+		Type: t.name, Client: f.Client, Subject: f.Subject, Session: f.Session, Scopes: f.Scopes, Audience: f.Audience,
+		ACR: f.ACR, AuthTime: f.AuthTime, AuthorizationDetails: f.AuthorizationDetails, Parent: f.Parent,
+	}
+	if order.RefreshLifetime > 0 && order.RefreshScopes != nil {
+		g.Scopes, g.Audience = order.RefreshScopes, order.RefreshAudience
+	}
+	return g
 }
 
 // audience is what the token is for: the resources asked for, else the issuer.
@@ -188,6 +216,10 @@ func (t *tokenExchange) lifetime() time.Duration {
 // commit saves everything at once, and its trace with it. Only then may the
 // tokens leave.
 func (t *tokenExchange) commit(ctx context.Context) error {
+	if t.decided.Again != nil {
+		t.event.Subject, t.event.Grant = t.decided.Facts.Subject, t.decided.Grant
+		return nil
+	}
 	t.event.Type = authz.EventTokenIssued
 	t.event.Subject, t.event.Grant = t.decided.Facts.Subject, t.issued.Grant
 	t.change.Audit(t.auditEntry())
@@ -199,6 +231,9 @@ func (t *tokenExchange) commit(ctx context.Context) error {
 }
 
 func (t *tokenExchange) tell(context.Context) error {
+	if again := t.decided.Again; again != nil {
+		t.issued = token.Issued{Access: again.Access, Refresh: again.Refresh, Lifetime: again.Expires.Sub(t.db.Now())}
+	}
 	t.answer = tokenAnswer{
 		AccessToken:  t.issued.Access,
 		TokenType:    authz.TokenTypeBearer,

@@ -13,6 +13,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -52,6 +53,21 @@ type Request struct {
 	FilterScopes bool
 	// DB is the store; its clock is the time.
 	DB *tokenstore.DB
+	// KnownResource reports whether tokens can be issued for a resource.
+	KnownResource func(string) bool
+	// Users knows who may act at present. It is there if any user can sign in.
+	Users Users
+	// Refresh is how long refresh tokens last.
+	Refresh RefreshPolicy
+	// Recorder is told what happens beside the request's own end.
+	Recorder authz.Recorder
+}
+
+// Users knows users.
+type Users interface {
+	// Present returns a user who may act at present, and the generation of their
+	// anchor. The error is [user.ErrNotFound] when there is none, else trouble.
+	Present(ctx context.Context, subject string) (*user.User, tokenstore.Generation, error)
 }
 
 // Authorization is what a grant type has decided.
@@ -59,6 +75,11 @@ type Authorization struct {
 	// Grant is the id of the existing grant that the tokens join, whose
 	// generation is then among Anchors. Empty: they begin a new grant.
 	Grant string
+	// NewGrant is the id for a new grant; "": one is made.
+	NewGrant string
+	// Again is the answer that was given before and is given once more. Then nothing
+	// is issued or committed, and nothing else here counts.
+	Again *Answer
 	// Facts are what the tokens state. Needed are Scopes, within what the client
 	// may have; Client, Grant, Kind and IssuedAt are filled in. Without an
 	// Audience it is the resources asked for, else the issuer.
@@ -72,6 +93,29 @@ type Authorization struct {
 	Lifetime time.Duration
 	// RefreshLifetime is that of a refresh token; 0: there is none.
 	RefreshLifetime time.Duration
+	// RefreshScopes and RefreshAudience are those of the refresh token: what it can be
+	// used for, of which the access token may have a part.
+	RefreshScopes   scope.Set
+	RefreshAudience []string
+	// Began is when its first refresh token was issued.
+	Began time.Time
+	// GrantLifetime is how long a new grant lasts beyond its access tokens. 0: not longer.
+	GrantLifetime time.Duration
+	// Minted, if given, is called with the new tokens before they are committed, and
+	// may add to the change.
+	Minted func(*Answer) error
+}
+
+// Answer is what a client gets: tokens that were issued. The numbers are on disk,
+// sealed.
+type Answer struct {
+	// Access is the access token, Refresh the refresh token or "".
+	Access  string `cbor:"1,keyasint"`
+	Refresh string `cbor:"2,keyasint,omitempty"`
+	// Scopes are those of the access token.
+	Scopes scope.Set `cbor:"3,keyasint,omitempty"`
+	// Expires is when the access token does.
+	Expires time.Time `cbor:"4,keyasint"`
 }
 
 // Grantable returns the scopes to grant when at most allowed can be: those asked

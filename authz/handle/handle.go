@@ -118,8 +118,20 @@ func (k *Keeper) OpenFor(ctx context.Context, binding, purpose, text string, val
 
 // Spend makes change use the handle up. If it was used before, the commit of
 // change is [tokenstore.ErrConflict], and nothing of it happens.
-func Spend(change *tokenstore.Change, o Opened) {
-	change.Create(tokenstore.SpentKey(sha256.Sum256(append([]byte("handle\x00"), o.id[:]...))), nil, o.expires)
+func Spend(change *tokenstore.Change, o Opened) { change.Create(o.spentKey(), nil, o.expires) }
+
+// Spent reports whether the handle was used up, as far as that can be known before a
+// commit. An error is trouble.
+func Spent(ctx context.Context, db *tokenstore.DB, o Opened) (bool, error) {
+	_, err := tokenstore.Load[any](ctx, db, o.spentKey())
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (o Opened) spentKey() tokenstore.Key {
+	return tokenstore.SpentKey(sha256.Sum256(append([]byte("handle\x00"), o.id[:]...)))
 }
 
 // label is what a handle is for and whose it is. A binding has no NUL in it.

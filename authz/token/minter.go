@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -21,8 +22,9 @@ type Minter struct {
 
 // Order is what a token request has come to.
 type Order struct {
-	// Grant is the grant that the tokens begin. With nil they join the one of
-	// Facts.Grant, whose generation must then be among Anchors.
+	// Grant is the grant that the tokens begin; its id is Facts.Grant, or made if
+	// that is empty. With nil they join the one of Facts.Grant, whose generation must
+	// then be among Anchors.
 	Grant *Grant
 	// Facts are what every token of the order states. Kind, Grant (of a new
 	// grant) and IssuedAt are filled in.
@@ -35,6 +37,14 @@ type Order struct {
 	Lifetime time.Duration
 	// RefreshLifetime is that of a refresh token; with 0 there is none.
 	RefreshLifetime time.Duration
+	// RefreshScopes and RefreshAudience are those of the refresh token, if they differ
+	// from those of Facts.
+	RefreshScopes   scope.Set
+	RefreshAudience []string
+	// Began is when the grant's first refresh token was issued.
+	Began time.Time
+	// GrantLifetime is how long the grant, if it is new, lasts beyond its access tokens.
+	GrantLifetime time.Duration
 }
 
 // Issued are the tokens made. They must not leave the server before the change
@@ -56,10 +66,12 @@ func (m Minter) Mint(ctx context.Context, db *tokenstore.DB, change *tokenstore.
 	// A copy: appending to the caller's slice could write into its array.
 	anchors := append([]tokenstore.Generation(nil), o.Anchors...)
 	if o.Grant != nil {
-		o.Facts.Grant = NewID(now)
+		if o.Facts.Grant == "" {
+			o.Facts.Grant = NewID(now)
+		}
 		o.Grant.IssuedAt = o.Facts.IssuedAt
 		key := tokenstore.GrantKey(o.Facts.Grant)
-		change.Create(key, o.Grant, now.Add(max(o.Lifetime, o.RefreshLifetime)), o.Anchors...)
+		change.Create(key, o.Grant, now.Add(max(o.Lifetime+o.GrantLifetime, o.RefreshLifetime)), o.Anchors...)
 		anchors = append(anchors, tokenstore.SameChange(key))
 	}
 	issued := Issued{Grant: o.Facts.Grant, Lifetime: o.Lifetime}
@@ -68,6 +80,15 @@ func (m Minter) Mint(ctx context.Context, db *tokenstore.DB, change *tokenstore.
 	issued.Access, err = m.Format.Mint(ctx, change, Draft{o.Facts, now.Add(o.Lifetime), anchors})
 	if err == nil && o.RefreshLifetime > 0 {
 		o.Facts.Kind = Refresh
+		if o.RefreshScopes != nil {
+			o.Facts.Scopes = o.RefreshScopes
+		}
+		if o.RefreshAudience != nil {
+			o.Facts.Audience = o.RefreshAudience
+		}
+		if !o.Began.IsZero() {
+			o.Facts.Began = o.Began.Unix()
+		}
 		issued.Refresh, err = Opaque{}.Mint(ctx, change, Draft{o.Facts, now.Add(o.RefreshLifetime), anchors})
 	}
 	return issued, err

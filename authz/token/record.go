@@ -40,6 +40,9 @@ type Record struct {
 	// AuthTime is when the user last proved who they are, in seconds since 1970
 	// (OpenID Connect Core §2); 0 for a machine's token.
 	AuthTime int64 `cbor:"14,keyasint,omitempty"`
+	// Began is when the first refresh token of the grant was issued, in seconds since
+	// 1970; in a refresh token only.
+	Began int64 `cbor:"15,keyasint,omitempty"`
 	// ID is what the token calls itself (`jti`, RFC 7519 §4.1.7), in a format that
 	// has that. It is not stored: such a token says it itself.
 	ID string `cbor:"-"`

@@ -1,0 +1,10 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package consent remembers what users allow clients.
+//
+// What a user allows a client is one record, which is widened when the user says
+// yes to more. Beside it stands an anchor, on which everything depends that the
+// client gets on the strength of it. The anchor stays the same when the record
+// changes, and ends with the consent.
+package consent
