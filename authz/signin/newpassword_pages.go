@@ -79,6 +79,6 @@ func (v *visit) showReset(ctx context.Context, status int, faults ...pages.Fault
 // noTicket is the answer to a link that is not good, or not any more.
 func (v *visit) noTicket() error {
 	return v.show(http.StatusForbidden, pages.Problem{
-		Code: authz.ErrDenied.Code, Message: pages.MessageExpired, Summary: "The link has expired or was used.", Back: v.path(pages.PathSignIn),
+		Code: authz.ErrDenied.Code, Message: pages.MessageLink, Summary: "The link has expired or was used.", Back: v.path(pages.PathSignIn),
 	})
 }
