@@ -39,6 +39,8 @@ var verbs = []string{string(protect.Allow), string(protect.Optional), string(pro
 //			form
 //			cookie <name>
 //		}]
+//		accept session [<scope>…]
+//		csrf trust <origin>…
 //		issuer <url> {
 //			audience <value>…
 //			jwks     <url>
@@ -140,6 +142,7 @@ func (r *guardReader) block(d *caddyfile.Dispenser) error {
 		"resource":        text(&r.guard.Resource),
 		"realm":           text(&r.guard.Realm),
 		"challenge":       challenge(&r.guard.Challenge),
+		"csrf":            r.csrf,
 		"cors":            cors(&r.guard.CORS),
 		"audience":        oneOf(&r.guard.Audience, module.AudienceStrict),
 		"errors":          oneOf(&r.guard.Errors, module.ErrorsPass),
@@ -150,7 +153,7 @@ func (r *guardReader) block(d *caddyfile.Dispenser) error {
 	for _, verb := range verbs {
 		block[verb] = r.row
 	}
-	return block.read(d, protectDirective, append(slices.Clone(verbs), "issuer", "challenge")...)
+	return block.read(d, protectDirective, append(slices.Clone(verbs), "accept", "csrf", "issuer", "challenge")...)
 }
 
 // row reads a row. The dispenser stands at its verb.
@@ -183,12 +186,13 @@ func (r *guardReader) row(d *caddyfile.Dispenser) error {
 //		form
 //		cookie <name>
 //	}]
+//	accept session [<scope>…]
 func (r *guardReader) accept(d *caddyfile.Dispenser) error {
 	start, args := *d, d.RemainingArgs()
 	if len(args) == 0 {
 		return d.Errf("accept takes what proves who a caller is: %s", strings.Join(module.Accepts(), ", "))
 	}
-	for _, arg := range args {
+	for i, arg := range args {
 		if !slices.Contains(module.Accepts(), arg) {
 			return d.Errf("accept does not know %q; it takes %s", arg, strings.Join(module.Accepts(), ", "))
 		}
@@ -196,6 +200,13 @@ func (r *guardReader) accept(d *caddyfile.Dispenser) error {
 			return d.Errf("accept: %s is there twice", arg)
 		}
 		r.guard.Accept = append(r.guard.Accept, arg)
+		if arg == module.AcceptSession { // what follows are scopes
+			r.guard.SessionScopes = args[i+1:]
+			if err := r.app.ValidateScopes(args[i+1:]); err != nil {
+				return start.WrapErr(err)
+			}
+			return nil
+		}
 	}
 	if d.Val() != module.AcceptBearer {
 		return nil
@@ -210,6 +221,21 @@ func (r *guardReader) accept(d *caddyfile.Dispenser) error {
 	}
 	if places != (protect.Sources{}) {
 		r.guard.Bearer = &places
+	}
+	return nil
+}
+
+// csrf reads
+//
+//	csrf trust <origin>…
+func (r *guardReader) csrf(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 || args[0] != "trust" {
+		return d.Err("csrf takes the word trust and origins, such as: csrf trust https://app.example.com")
+	}
+	r.guard.CSRFTrust = append(r.guard.CSRFTrust, args[1:]...)
+	if err := protect.ValidateTrust(r.guard.CSRFTrust); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

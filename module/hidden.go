@@ -28,7 +28,7 @@ var secretParameters = [...]string{authz.ParamAccessToken, "refresh_token", auth
 // secretInURL reports whether the request has, or had when it came, a secret
 // in its query. Caddy has taken it down for its log before we see it.
 func secretInURL(r *http.Request) bool {
-	if queryHasSecret(r.URL.RawQuery) {
+	if queryHasSecret(r.URL.RawQuery) || r.URL.Path == authz.PathSiteSession {
 		return true
 	}
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)

@@ -55,10 +55,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.buildPeople(); err != nil {
 		return err
 	}
-	if err := a.buildEndpoints(); err != nil {
+	if err := errors.Join(a.buildVisits(), a.buildEndpoints()); err != nil {
 		return err
 	}
-	a.front = floor{a.endpoints, a.people.signin, assets{a.Prefix, a.people.pages}}
+	a.front = floor{a.endpoints, a.people.signin, a.people.visits, assets{a.Prefix, a.people.pages}}
 	return nil
 }
 
@@ -269,16 +269,18 @@ func (a *App) startGuards() error {
 	}
 	found := sites(app.(*caddyhttp.App))
 	a.served = map[string]bool{}
+	served := false
 	for handler, addresses := range found {
 		if _, ok := handler.(*Server); !ok {
 			continue
 		}
+		served = true
 		for _, address := range addresses {
 			a.served[address] = true
 		}
 	}
 	for _, guard := range a.guards {
-		if err := guard.start(found[guard]); err != nil {
+		if err := guard.start(found[guard], served); err != nil {
 			return err
 		}
 		for _, resource := range guard.identities() {

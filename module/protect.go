@@ -33,8 +33,12 @@ func init() {
 // header (RFC 6750 §2.1).
 const AcceptBearer = "bearer"
 
+// AcceptSession is the value of [Protect.Accept] for people who are signed in at the
+// issuer, and the cookie that their browsers get for the site.
+const AcceptSession = "session"
+
 // Accepts lists the values of [Protect.Accept].
-func Accepts() []string { return []string{AcceptBearer} }
+func Accepts() []string { return []string{AcceptBearer, AcceptSession} }
 
 // AudienceStrict is the value of [Protect.Audience] that refuses tokens made
 // for the issuer as a whole.
@@ -54,9 +58,19 @@ type Protect struct {
 	// every request is refused.
 	Rows []protect.Row `json:"rows,omitempty"`
 
-	// What proves who a caller is. Default: `["bearer"]`, tokens in the
-	// Authorization header.
+	// What proves who a caller is: `bearer`, tokens in the Authorization header;
+	// `session`, being signed in at the issuer: browsers that open a page are sent
+	// there and come back. Default: `["bearer"]`.
 	Accept []string `json:"accept,omitempty"`
+
+	// The scopes that people have here who come by `session`. Default: none; that is
+	// enough for rows that demand no scope.
+	SessionScopes []string `json:"session_scopes,omitempty"`
+
+	// Origins whose pages may send requests that change something, or open WebSockets,
+	// with a cookie that proves who the user is, such as `https://app.example.com`: at
+	// most 64. Default: none but the site's own.
+	CSRFTrust []string `json:"csrf_trust,omitempty"`
 
 	// Where else than in the Authorization header a bearer token may be: in the
 	// `query` or a `form`, both as access_token, or in the `cookie` of that name.
@@ -151,6 +165,9 @@ func (p *Protect) Validate() error {
 			return err
 		}
 	}
+	if err := p.app.ValidateScopes(p.SessionScopes); err != nil {
+		return fmt.Errorf("accept session: %w", err)
+	}
 	for _, issuer := range p.Issuers {
 		if err := p.app.ValidateIssuer(issuer); err != nil {
 			return err
@@ -168,13 +185,16 @@ func (p *Protect) ValidateSyntax() error {
 	return p.validate("https://issuer.invalid")
 }
 
-// start makes the guard. The app calls it once the sites that lead here are known.
-func (p *Protect) start(sites []string) error {
+// start makes the guard. The app calls it once the sites that lead here are known;
+// served says whether any site has the issuer's pages.
+func (p *Protect) start(sites []string, served bool) error {
 	if p.Resource == "" && len(sites) == 0 {
 		p.boundary.log.Warn("a guarded site has no address of its own: tokens cannot be made for it alone, and it has no metadata; " +
 			"name it with the subdirective resource of oauth2_protect")
 	}
+	p.sites = sites
 	config := p.config(p.app.Issuer)
+	config.HideCookies = p.atIssuer()
 	config.Resource = resources(p.Resource, sites)
 	config.Now, config.Connection = p.app.now, p.connection
 	config.Authenticator = p.authenticator()
@@ -182,8 +202,7 @@ func (p *Protect) start(sites []string) error {
 	if err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
-	p.sites = sites
-	if err := errors.Join(p.refuseExposed(), p.checkStatements()); err != nil {
+	if err := errors.Join(p.refuseExposed(), p.checkStatements(), p.checkSessions(served)); err != nil {
 		return fmt.Errorf("oauth2_protect: %w", err)
 	}
 	p.guard.Store(guard)
@@ -217,6 +236,9 @@ func (p *Protect) validate(issuer string) error {
 			return fmt.Errorf("accept does not know %q; it takes %s", accepted, strings.Join(Accepts(), ", "))
 		}
 	}
+	if len(p.SessionScopes) > 0 && !p.accepts(AcceptSession) {
+		return errors.New("sessions have scopes, and session is not accepted")
+	}
 	if p.Audience != "" && p.Audience != AudienceStrict {
 		return fmt.Errorf("audience %q is unknown: it is %s or left out", p.Audience, AudienceStrict)
 	}
@@ -238,7 +260,6 @@ func (p *Protect) config(issuer string) protect.Config {
 		Rows:           p.Rows,
 		Issuer:         issuer,
 		StrictAudience: p.Audience == AudienceStrict,
-		Schemes:        []string{authz.SchemeBearer},
 		AllowAmbiguous: p.AllowAmbiguous,
 		CaseSensitive:  p.CaseSensitive,
 		Realm:          p.Realm,
@@ -254,7 +275,11 @@ func (p *Protect) config(issuer string) protect.Config {
 		Authenticator:  new(token.Verifier),
 		Clients:        allowance{},
 	}
+	if p.accepts(AcceptBearer) {
+		config.Schemes = []string{authz.SchemeBearer}
+	}
 	p.acceptIssuers(&config)
+	p.acceptSessions(&config)
 	if p.Bearer != nil {
 		config.Bearer = *p.Bearer
 	}

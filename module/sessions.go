@@ -20,6 +20,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/site"
 )
 
 // Sessions says how long people stay signed in at the issuer. Both lifetimes are from
@@ -46,6 +47,7 @@ type people struct {
 	passkeys *factor.Passkeys // nil: browsers know none for this issuer
 	pages    *pages.Set
 	signin   *signin.Service
+	visits   *site.Service
 }
 
 // buildPeople makes it. It opens nothing. It is always on: without users there is

@@ -154,10 +154,18 @@ func (a *App) ValidateRow(row protect.Row) error {
 // validateDeclared checks that all scopes of a requirement are declared.
 func (a *App) validateDeclared(requirement scope.Requirement) error {
 	for _, all := range requirement {
-		for _, word := range all {
-			if !a.declared(word) {
-				return fmt.Errorf("scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", word, word)
-			}
+		if err := a.ValidateScopes(all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ValidateScopes checks that scopes are declared.
+func (a *App) ValidateScopes(words []string) error {
+	for _, word := range words {
+		if !a.declared(word) {
+			return fmt.Errorf("scope %s is not declared: add `scope %s \"what it permits\"` to the block of oauth2", word, word)
 		}
 	}
 	return nil

@@ -67,6 +67,9 @@ func (g *Guard) Explain(method, path string) Explanation {
 		if e.Requirement != "" {
 			e.Verdict = "needs a token with " + e.Requirement
 		}
+		if g.config.Sessions != nil {
+			e.Verdict += "; a browser that opens a page is sent to sign in"
+		}
 	}
 	return e
 }

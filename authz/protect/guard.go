@@ -63,6 +63,10 @@ type Config struct {
 	Bearer Sources
 	// Sessions lets in whoever is signed in at the issuer. Default: nobody.
 	Sessions *Sessions
+	// HideCookies keeps cookies of ours from the service, and it from setting them, though
+	// no Sessions are accepted: as where the issuer has the same host. Default: only with
+	// Sessions.
+	HideCookies bool
 	// Trust are origins whose pages may send requests with a cookie that do
 	// something, beside the site's own. Default: none.
 	Trust []string
@@ -305,7 +309,7 @@ func (g *Guard) pass(w http.ResponseWriter, r *http.Request, outer *passage, d *
 		out = out.WithContext(authz.WithPrincipal(r.Context(), nil))
 	}
 	g.config.Recorder.Record(r.Context(), event)
-	if g.config.Sessions != nil {
+	if g.hidesCookies() {
 		cookies := g.cookies(r)
 		cookies.strip(r.Header)
 		settled := &settledWriter{ResponseWriter: w, cookies: cookies}

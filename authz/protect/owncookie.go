@@ -23,6 +23,9 @@ var (
 	plainCookies   = &ownCookies{authz.CookiePrefix, authz.CookieSite}
 )
 
+// hidesCookies reports whether cookies of ours are kept from the service.
+func (g *Guard) hidesCookies() bool { return g.config.Sessions != nil || g.config.HideCookies }
+
 // cookies returns how cookies of ours are named at the site that r is for.
 func (g *Guard) cookies(r *http.Request) *ownCookies {
 	// Where TLS ends elsewhere, the resource says what clients use.

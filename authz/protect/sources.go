@@ -133,7 +133,7 @@ func (g *Guard) hush(r *http.Request) {
 	if name := g.config.Bearer.Cookie; name != "" {
 		takeCookie(r.Header, name, false)
 	}
-	if g.config.Sessions != nil {
+	if g.hidesCookies() {
 		g.cookies(r).strip(r.Header)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -98,7 +99,7 @@ func (s *Service) Leave(w http.ResponseWriter, r *http.Request, site string) err
 		}
 	}
 	http.SetCookie(w, handle.Cookie(authz.CookieSite, "", secure, -1))
-	send(w, s.config.Issuer+s.config.Prefix+PathSignOut)
+	send(w, s.config.Issuer+s.config.Prefix+pages.PathSignOut)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
@@ -39,7 +40,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(ht
 	var refusal *authz.Error
 	if errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError {
 		w.Header().Set("Cache-Control", "no-store")
-		return s.config.Page(w, refusal)
+		return s.config.Page(w, r, refusal)
 	}
 	return err
 }
@@ -62,7 +63,8 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !s.config.Guarded(began.Site) {
 		return errSite
 	}
-	d := Demand{Return: r.URL.RequestURI(), Subject: began.Subject, ACRValues: began.ACRValues, Since: began.since()}
+	_, host, _ := strings.Cut(address, "://")
+	d := Demand{Site: host, Return: r.URL.RequestURI(), Subject: began.Subject, ACRValues: began.ACRValues, Since: began.since()}
 	account, ok, err := s.config.People.SignedIn(r, d)
 	if err != nil {
 		return err

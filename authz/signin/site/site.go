@@ -20,8 +20,6 @@ import (
 const (
 	// Path is where the issuer's part is, below the prefix of its endpoints.
 	Path = "/session"
-	// PathSignOut is where people sign out at the issuer, below the same prefix.
-	PathSignOut = "/signout"
 	// RequestLifetime is how long somebody may take to sign in.
 	RequestLifetime = time.Hour
 	// TicketLifetime is how long a browser may take from the issuer to the site.
@@ -43,6 +41,8 @@ type People interface {
 
 // Demand is what an account must have.
 type Demand struct {
+	// Site is the site for which somebody signs in, as it may be shown.
+	Site string
 	// Return is the path and query to come back to.
 	Return string
 	// Subject is the user; "" is anybody.
@@ -80,7 +80,7 @@ type Config struct {
 	Guarded func(site string) bool
 	// Page answers what is wrong with a request to the issuer's part, which people
 	// see. Required.
-	Page func(w http.ResponseWriter, refusal *authz.Error) error
+	Page func(w http.ResponseWriter, r *http.Request, refusal *authz.Error) error
 	// SecretInURL is told of each request in whose answer a ticket is in a URL, which
 	// should not be logged. It is called before the answer. Default: nobody is told.
 	SecretInURL func(*http.Request)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -237,7 +238,7 @@ func TestSignOutAtTheSite(t *testing.T) {
 		t.Fatalf("signed out by others: %s", p.body)
 	}
 	b.send(http.MethodPost, legacy+authz.PathSiteSignOut, "Sec-Fetch-Site: same-origin")
-	if len(b.trail) != 1 || b.trail[0].String() != "https://"+issuerHost+"/oauth"+PathSignOut || b.cookie(legacyHost, siteCookie) != "" {
+	if len(b.trail) != 1 || b.trail[0].String() != "https://"+issuerHost+"/oauth"+pages.PathSignOut || b.cookie(legacyHost, siteCookie) != "" {
 		t.Errorf("sent to %v with %q", b.trail, b.cookie(legacyHost, siteCookie))
 	}
 	if p := w.browser(t, "a thief's").send(http.MethodGet, legacy+"/", "Cookie: "+siteCookie+"="+stolen); p.StatusCode != http.StatusUnauthorized {

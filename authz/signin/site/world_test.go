@@ -71,7 +71,7 @@ func newWorld(t testing.TB) *world {
 	w.Service, err = New(Config{
 		Issuer: "https://" + issuerHost, Prefix: "/oauth", Store: open, People: w,
 		Guarded: func(site string) bool { return site == "https://"+legacyHost || site == "https://"+otherHost },
-		Page: func(w http.ResponseWriter, refusal *authz.Error) error {
+		Page: func(w http.ResponseWriter, _ *http.Request, refusal *authz.Error) error {
 			w.WriteHeader(refusal.Status)
 			_, err := io.WriteString(w, refusal.Description)
 			return err
