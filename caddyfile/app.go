@@ -45,6 +45,10 @@ import (
 //		sessions {
 //			…
 //		}
+//		brand {
+//			…
+//		}
+//		pages <folder>
 //		insecure_http
 //	}
 func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
@@ -68,6 +72,8 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"error_uri":          r.errorURI,
 		"users":              r.users,
 		"sessions":           r.sessions,
+		"brand":              r.brand,
+		"pages":              text(&app.Pages),
 		"insecure_http":      flag(&app.InsecureHTTP),
 	}
 	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {

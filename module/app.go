@@ -89,6 +89,15 @@ type App struct {
 	// How long people stay signed in.
 	Sessions Sessions `json:"sessions,omitzero"`
 
+	// How the pages look that people see.
+	Brand Brand `json:"brand,omitzero"`
+
+	// A folder with templates that take the place of built-in ones of the same file
+	// name, such as `signin.html`, and with a `style.css` that follows the built-in
+	// one. They are read once, when the configuration is loaded, and one that is broken
+	// is an error. May have placeholders. Default: none.
+	Pages string `json:"pages,omitempty"`
+
 	// Accept plain http beyond loopback, as issuer and at guarded sites. Everybody
 	// on the way can then read and use the tokens. Default: false.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`

@@ -64,7 +64,7 @@ func (a *App) buildPeople() error {
 	if err != nil && !errors.Is(err, factor.ErrNoPasskeys) {
 		return err
 	}
-	if p.pages, err = pages.New(pages.Config{Prefix: a.Prefix, Brand: pages.Brand{Name: issuer.Hostname()}}); err != nil {
+	if p.pages, err = a.buildPages(issuer.Hostname()); err != nil {
 		return err
 	}
 	p.signin, err = signin.New(signin.Config{

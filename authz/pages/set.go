@@ -8,9 +8,11 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed templates/*.html
@@ -38,11 +40,15 @@ type Set struct {
 	assets    map[string]asset
 	css, js   string // paths
 	languages languages
-	pages     []map[string]*template.Template // by language, then by name
+	pages     []map[string]parsed // by language, then by name
 }
 
-// New reads the brand's files and the folder, and tries every template once in
-// every language, so that a broken one is found now: the error names file and line.
+// parsed is a template that is parsed when it is first needed.
+type parsed func() (*template.Template, error)
+
+// New reads the brand's files and the folder. With a folder it tries every template
+// once in every language, so that a broken one is found now: the error names file
+// and line.
 func New(c Config) (*Set, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -61,48 +67,72 @@ func New(c Config) (*Set, error) {
 		return nil, err
 	}
 	for _, l := range s.languages.all {
-		parsed, err := s.parse(sources, l)
-		if err != nil {
-			return nil, err
-		}
-		s.pages = append(s.pages, parsed)
+		s.pages = append(s.pages, s.parse(sources, l))
 	}
-	return s, nil
+	if c.Folder == "" {
+		return s, nil
+	}
+	return s, s.try(sources)
 }
 
-// parse parses and tries all pages in one language.
-func (s *Set) parse(from sources, l *catalogue) (map[string]*template.Template, error) {
-	base := template.New("").Funcs(s.functions(l))
-	for _, name := range frames {
-		if _, err := base.New(name + ".html").Parse(from.text[name]); err != nil {
-			return nil, from.fault(name, err)
-		}
-	}
-	parsed := make(map[string]*template.Template, len(allPages))
-	for _, page := range allPages {
-		name := page.kind().name
-		t, err := base.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if t, err = t.New(name + ".html").Parse(from.text[name]); err != nil {
-			return nil, from.fault(name, err)
-		}
-		for _, specimen := range []Page{page, specimenOf(page)} {
-			if err := t.Execute(new(bytes.Buffer), specimen); err != nil {
+// parse returns all pages in one language, each to be parsed when it is needed.
+func (s *Set) parse(from sources, l *catalogue) map[string]parsed {
+	base := sync.OnceValues(func() (*template.Template, error) {
+		t := template.New("").Funcs(s.functions(l))
+		for _, name := range frames {
+			if _, err := t.New(name + ".html").Parse(from.text[name]); err != nil {
 				return nil, from.fault(name, err)
 			}
 		}
-		parsed[name] = t
+		return t, nil
+	})
+	pages := make(map[string]parsed, len(allPages))
+	for _, page := range allPages {
+		name := page.kind().name
+		pages[name] = sync.OnceValues(func() (*template.Template, error) {
+			t, err := base()
+			if err != nil {
+				return nil, err
+			}
+			if t, err = t.Clone(); err != nil {
+				return nil, err
+			}
+			if t, err = t.New(name + ".html").Parse(from.text[name]); err != nil {
+				return nil, from.fault(name, err)
+			}
+			return t, nil
+		})
 	}
-	return parsed, nil
+	return pages
+}
+
+// try renders every page, both with everything in it and with nothing.
+func (s *Set) try(from sources) error {
+	for i := range s.pages {
+		for _, page := range allPages {
+			name := page.kind().name
+			t, err := s.pages[i][name]()
+			if err != nil {
+				return err
+			}
+			for _, specimen := range []Page{page, specimenOf(page)} {
+				if err := t.Execute(io.Discard, specimen); err != nil {
+					return from.fault(name, err)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Render writes a page with the given status, in the language that the request
 // prefers. When it returns an error, nothing has been written.
 func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
 	kind := page.kind()
-	t := s.pages[s.languages.match(r)][kind.name]
+	t, err := s.pages[s.languages.match(r)][kind.name]()
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
 	if err := t.Execute(&body, page); err != nil {
 		return fmt.Errorf("pages: %w", err)

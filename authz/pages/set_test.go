@@ -6,15 +6,22 @@ package pages
 import (
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 )
 
 const testPrefix = "/oauth"
 
+// plain is the set without any configuration, made once for all tests.
+var plain = sync.OnceValues(func() (*Set, error) { return New(Config{Prefix: testPrefix}) })
+
 func newSet(t testing.TB, c Config) *Set {
 	t.Helper()
-	c.Prefix = testPrefix
-	s, err := New(c)
+	s, err := plain()
+	if c != (Config{}) {
+		c.Prefix = testPrefix
+		s, err = New(c)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,12 +54,11 @@ func takeCookie(h http.Header, name string, keep bool) (token string, found pres
 }
 
 // findCookie returns the last value of the cookies of that name in a line, and
-// how many there are. Around a value may be spaces (RFC 6265 §4.2.1 has one before
-// each name) and nothing else: other servers see no cookie where there is a tab.
+// how many there are.
 func findCookie(line, name string) (value string, count int) {
 	for pair := range strings.SplitSeq(line, ";") {
 		if n, v, _ := strings.Cut(pair, "="); textproto.TrimString(n) == name {
-			value, count = strings.Trim(v, " "), count+1
+			value, count = textproto.TrimString(v), count+1
 		}
 	}
 	return value, count

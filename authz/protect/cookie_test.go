@@ -99,7 +99,7 @@ func TestAttackPageOfACookieInACache(t *testing.T) {
 
 // FuzzTakeCookie checks the reader of cookies against net/http's.
 func FuzzTakeCookie(f *testing.F) {
-	for _, seed := range []string{"", "tok=x", "a=b; tok=x;c", "tok=x; tok=y", `tok="x"`, "tok = x", ";;tok=x;", "tok=\tx", "tok=\r0"} {
+	for _, seed := range []string{"", "tok=x", "a=b; tok=x;c", "tok=x; tok=y", `tok="x"`, "tok = x", ";;tok=x;"} {
 		f.Add(seed, "")
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {

@@ -107,18 +107,6 @@ func (w *world) anchors(t testing.TB) []tokenstore.Generation {
 	return gens
 }
 
-// knows reports whether the generations of store and client are known at one time,
-// once they were read.
-func (w *world) knows(t testing.TB) bool {
-	t.Helper()
-	w.anchors(t)
-	before := w.engine.reads.Load()
-	if _, err := w.db.KnownGenerations(t.Context(), w.db.StoreAnchor(), w.client); err != nil {
-		t.Fatal(err)
-	}
-	return w.engine.reads.Load() == before
-}
-
 // order is a machine's usual order.
 func (w *world) order(t testing.TB) token.Order {
 	t.Helper()

@@ -91,7 +91,7 @@ func (l *ledger) live(ctx context.Context, disk Disk, life int) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	told := l.listen(json.NewDecoder(out), 10+rand.IntN(140), func() error {
+	told := l.listen(json.NewDecoder(out), 1+rand.IntN(150), func() error {
 		return errors.Join(disk.Cut(), cmd.Process.Kill())
 	})
 	_ = cmd.Process.Kill()
