@@ -5,6 +5,7 @@ package authz
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -27,7 +28,8 @@ type Error struct {
 	// Scope is, with insufficient_scope, the requirement that would have
 	// sufficed, as RFC 6750 §3 wants it: space-separated.
 	Scope string
-	// RetryAfter is, with trouble of ours, how long a client should wait.
+	// RetryAfter is, with trouble of ours and after too many attempts, how long a
+	// client should wait.
 	RetryAfter time.Duration
 
 	cause error
@@ -142,6 +144,22 @@ func (e *Error) Because(cause error) *Error {
 	c := *e
 	c.cause = cause
 	return &c
+}
+
+// After returns a copy of e that may be tried again after d.
+func (e *Error) After(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
+// RetrySeconds is RetryAfter as the header of that name has it, in whole seconds (RFC
+// 9110 §10.2.3); empty without one.
+func (e *Error) RetrySeconds() string {
+	if e.RetryAfter <= 0 {
+		return ""
+	}
+	return strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))
 }
 
 // Needing returns a copy of e that names the scope that would have sufficed.

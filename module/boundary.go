@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -95,9 +94,8 @@ func dress(w http.ResponseWriter, err error) error {
 	if !errors.As(err, &trouble) {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
-	if trouble.RetryAfter > 0 {
-		seconds := int((trouble.RetryAfter + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.Itoa(seconds)) // RFC 9110 §10.2.3
+	if seconds := trouble.RetrySeconds(); seconds != "" {
+		w.Header().Set("Retry-After", seconds)
 	}
 	return caddyhttp.Error(trouble.Status, err)
 }

@@ -148,6 +148,8 @@ func (a *App) buildEndpoints() (err error) {
 		Prefix:                a.Prefix,
 		Clients:               a.registry,
 		Keys:                  a.keys,
+		Guesses:               a.guesses,
+		Address:               clientAddress,
 		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
 		GrantTypes:            a.grantTypes,
 		Users:                 a.users,

@@ -62,6 +62,16 @@ func readPresented(header http.Header, form url.Values) (presented, error) {
 	}
 }
 
+// PresentedID is the id of the client that a request says to come from; empty if it
+// says none, or cannot be read. Nothing of it is checked.
+func PresentedID(header http.Header, form url.Values) string {
+	p, err := readPresented(header, form)
+	if err != nil {
+		return ""
+	}
+	return p.id
+}
+
 // parseBasic reads an Authorization header of the Basic scheme (RFC 7617 §2).
 // RFC 6749 §2.3.1 wants id and secret form-encoded within; many clients send
 // them raw. So the secret has two readings. The id needs only the decoded one:

@@ -50,6 +50,9 @@ func (s *Server) refuse(w http.ResponseWriter, err error) error {
 		// RFC 6749 §5.2: the challenge matches the scheme that clients use.
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="%s", charset="UTF-8"`, s.config.Issuer))
 	}
+	if seconds := e.RetrySeconds(); seconds != "" {
+		w.Header().Set("Retry-After", seconds)
+	}
 	return answer(w, e.Status, errorAnswer{e.Code, e.Description, s.ErrorURI(e.Code)})
 }
 

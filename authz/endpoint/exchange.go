@@ -126,8 +126,13 @@ func (x *exchange) read(context.Context) (err error) {
 
 // authenticate finds out which client asks.
 func (x *exchange) authenticate(ctx context.Context) error {
+	guess, err := x.mayGuess(ctx)
+	if err != nil {
+		return err
+	}
 	who, err := x.server.authenticator.Authenticate(ctx, x.r, x.form)
 	if err != nil {
+		guess.failed(err)
 		return err
 	}
 	x.event.Client = who.ID

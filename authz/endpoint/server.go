@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -90,6 +92,12 @@ type Config struct {
 	// Keys returns where the keys of those clients are kept that publish them
 	// (jwks_uri), waiting for it a bounded time. Default: they cannot be had.
 	Keys func(context.Context) (*jwks.Cache, error)
+	// Guesses returns where the failures of clients to authenticate are remembered,
+	// waiting for it a bounded time. Default: clients may guess as fast as they can.
+	Guesses func(context.Context) (*guess.Limits, error)
+	// Address returns the address of a request's client: the one that guesses are
+	// counted by. Default: the connection's.
+	Address func(*http.Request) netip.Addr
 	// AssertionsForTokenURL accepts the token endpoint's URL as the audience of
 	// clients' assertions, beside the issuer.
 	AssertionsForTokenURL bool
@@ -162,6 +170,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Lifetime == 0 {
 		c.Lifetime = token.DefaultLifetime
+	}
+	if c.Address == nil {
+		c.Address = connectionAddress
 	}
 	if c.KnownResource == nil {
 		c.KnownResource = func(string) bool { return false }

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The caddy-oauth2 Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
+)
+
+// A29: whoever guesses at a client's secret has to wait, with the right one too,
+// at every endpoint, and learns nothing of whether there is such a client. The
+// client elsewhere, and others there, do not wait.
+func TestGuessingAtClients(t *testing.T) {
+	limits := guess.New()
+	w := newWorld(t, func(c *endpoint.Config) {
+		c.Guesses = func(context.Context) (*guess.Limits, error) { return limits, nil }
+		c.Address = func(r *http.Request) netip.Addr { return netip.MustParseAddr(r.Header.Get("Test-Address")) }
+	})
+	const here, body = "198.51.100.1", "grant_type=client_credentials&token=x"
+	wrong := func(id string) func(*http.Request) {
+		return func(r *http.Request) { r.SetBasicAuth(id, "wrong") }
+	}
+	for i := range 20 {
+		path := formEndpoints[i%len(formEndpoints)]
+		w.send(path, "job", body, header("Test-Address", here), wrong("job")).want(t, fmt.Sprint("guess ", i), 401, "invalid_client")
+		w.send(path, "job", body, header("Test-Address", here), wrong("nobody")).want(t, fmt.Sprint("guess at nobody ", i), 401, "invalid_client")
+	}
+	for _, path := range formEndpoints {
+		known := w.send(path, "job", body, header("Test-Address", here))
+		known.want(t, path, 429, "slow_down")
+		if s, err := strconv.Atoi(known.header.Get("Retry-After")); err != nil || s < 1 || s > 30 || known.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", path, known.header)
+		}
+		unknown := w.send(path, "job", body, header("Test-Address", here), wrong("nobody"))
+		known.header.Del("Date")
+		unknown.header.Del("Date")
+		if known.body != unknown.body || fmt.Sprint(known.header) != fmt.Sprint(unknown.header) {
+			t.Errorf("%s: a client that exists %v %s; one that does not %v %s", path, known.header, known.body, unknown.header, unknown.body)
+		}
+	}
+	w.send("/oauth/token", "job", body, header("Test-Address", "192.0.2.1")).want(t, "the client elsewhere", 200, "")
+	w.send("/oauth/token", "spa", body, header("Test-Address", here)).want(t, "another client there", 200, "")
+	w.ahead.Add(int64(time.Minute))
+	w.send("/oauth/token", "job", body, header("Test-Address", here)).want(t, "after waiting", 200, "")
+}
