@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -39,8 +38,7 @@ func (v *visit) admit(ctx context.Context, kind guess.Kind, account, subject str
 		return t, nil
 	}
 	v.refused(ctx, subject, authz.ErrSlowDown)
-	seconds := int((wait + time.Second - 1) / time.Second)
-	v.w.Header().Set("Retry-After", strconv.Itoa(seconds)) // RFC 9110 §10.2.3
+	v.w.Header().Set("Retry-After", authz.ErrSlowDown.After(wait).RetrySeconds())
 	return nil, page(ctx, http.StatusTooManyRequests, pages.Fault{Message: pages.MessageSlow})
 }
 
