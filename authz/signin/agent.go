@@ -25,7 +25,7 @@ func Network(address netip.Addr) string {
 		bits = network6
 	}
 	prefix, err := address.Prefix(bits)
-	if err != nil {
+	if err != nil || !prefix.IsValid() {
 		return ""
 	}
 	return prefix.String()
