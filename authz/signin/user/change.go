@@ -90,28 +90,31 @@ const actorSelf = "self"
 
 // build makes a user of an addition, with the hash of the password.
 func (d *Directory) build(ctx context.Context, a Addition) (*User, error) {
+	u, err := a.check()
+	if err == nil && a.Password != "" {
+		u.Password, err = d.hashing.of(ctx, a.Password)
+	}
+	return u, err
+}
+
+// check makes a user of an addition, all but the hash of the password, or says what is
+// wrong with it.
+func (a Addition) check() (*User, error) {
 	u := &User{
 		Username: a.Username, Email: a.Email, Name: a.Name, Password: a.Hash,
 		Disabled: a.Disabled, MustChange: a.MustChange, Groups: a.Groups, Claims: a.Claims,
 	}
-	if err := u.normalize(); err != nil {
-		return nil, err
-	}
+	err := u.normalize()
 	switch {
+	case err != nil:
 	case a.Hash != "" && a.Password != "":
-		return nil, errors.New("a user has a password or its hash, not both")
+		err = errors.New("a user has a password or its hash, not both")
 	case a.Hash != "":
-		_, err := ParseHash(string(a.Hash))
-		return u, err
+		_, err = ParseHash(string(a.Hash))
 	case a.Password != "":
-		if err := ValidatePassword(a.Password); err != nil {
-			return nil, err
-		}
-		var err error
-		u.Password, err = d.hashing.of(ctx, a.Password)
-		return u, err
+		err = ValidatePassword(a.Password)
 	}
-	return u, nil
+	return u, err
 }
 
 // put adds a user, who is normalized, to change, with all that leads to them.
@@ -292,11 +295,18 @@ func commit(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, n
 		return err
 	}
 	for _, name := range names {
-		if _, found := tokenstore.Cached[reference](ctx, db, nameKey(name)); found == nil {
+		if taken(ctx, db, name) {
 			return ErrExists
 		}
 	}
 	return err
+}
+
+// taken reports whether some user has a canonical name, as far as is known: a commit
+// decides.
+func taken(ctx context.Context, db *tokenstore.DB, name string) bool {
+	_, err := tokenstore.Cached[reference](ctx, db, nameKey(name))
+	return err == nil
 }
 
 func auditEntry(event authz.EventType, subject, actor string) tokenstore.AuditEntry {

@@ -149,9 +149,5 @@ func (d *Directory) adopt(ctx context.Context, db *tokenstore.DB, source *NamedS
 // nameIsTaken reports whether a name is in use while no user has the account under key.
 func nameIsTaken(ctx context.Context, db *tokenstore.DB, key tokenstore.Key, name string) bool {
 	_, err := tokenstore.Cached[reference](ctx, db, key)
-	if !errors.Is(err, tokenstore.ErrNotFound) {
-		return false
-	}
-	_, err = tokenstore.Cached[reference](ctx, db, nameKey(name))
-	return err == nil
+	return errors.Is(err, tokenstore.ErrNotFound) && taken(ctx, db, name)
 }
