@@ -49,7 +49,7 @@ const (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "oauth2",
-		Short: "Manages OAuth clients, tokens, grants, keys and the store",
+		Short: "Manages OAuth clients, users, tokens, grants, keys and the store",
 		Long: `
 Manages the OAuth authorization server and guards of a running Caddy, through
 its admin endpoint: '` + caddy.DefaultAdminListen + `', or what --address names, or what
@@ -57,10 +57,10 @@ the configuration named by --config says. Only 'restore' and 'store' work on the
 store's file while no Caddy has it open.
 
 Results go to standard output, everything else to standard error. With --json
-the result is one JSON document. Secrets and tokens are read from standard
+the result is one JSON document. Secrets, tokens and passwords are read from standard
 input and never from arguments.
 
-Exit codes: 0 done; 1 refused or wrong use; 3 no such client, grant or token;
+Exit codes: 0 done; 1 refused or wrong use; 3 no such client, user, grant or token;
 4 no admin endpoint answered; 5 trouble, try again; 6 the store is damaged.`,
 		CobraFunc: buildCommand,
 	})
@@ -76,7 +76,7 @@ func buildCommand(root *cobra.Command) {
 	flags.StringP("config", "c", "", "Configuration file that names the admin endpoint (if --address is not used)")
 	flags.StringP("adapter", "a", "", "Name of config adapter to apply (if --config is used)")
 	flags.Bool("json", false, "Print the result as one JSON document")
-	group(root, clientCommand(), tokenCommand(), grantCommand(), keyCommand(),
+	group(root, clientCommand(), userCommand(), tokenCommand(), grantCommand(), keyCommand(),
 		backupCommand(), restoreCommand(), storeCommand(),
 		statsCommand(), auditCommand(), explainCommand())
 }
