@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
 )
 
 // client reads
@@ -100,6 +101,7 @@ func (r *appReader) client(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
+	c.Scopes, c.DefaultScopes = scope.Of(c.Scopes...), scope.Of(c.DefaultScopes...) // sets, which have one order
 	c.AccessTokenLifetime = client.Duration(lasts)
 	r.app.Clients = append(r.app.Clients, c)
 	r.clientsAt = append(r.clientsAt, start)
