@@ -49,6 +49,10 @@ import (
 //			…
 //		}
 //		pages <folder>
+//		developers nobody|everybody|group <name> [{
+//			…
+//		}]
+//		self_service_scopes <scope>…
 //		insecure_http
 //	}
 func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
@@ -75,8 +79,11 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"brand":              r.brand,
 		"pages":              text(&app.Pages),
 		"insecure_http":      flag(&app.InsecureHTTP),
+
+		"developers":          r.developers,
+		"self_service_scopes": r.selfServiceScopes,
 	}
-	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri"); err != nil {
+	if err := block.read(d, option, "scope", "client", "grant_type", "error_uri", "self_service_scopes"); err != nil {
 		return nil, err
 	}
 	if app.Issuer == "" {
@@ -91,12 +98,17 @@ type appReader struct {
 	app       *module.App
 	issuerAt  caddyfile.Dispenser
 	clientsAt []caddyfile.Dispenser
+	// developersAt is the last line about developers.
+	developersAt caddyfile.Dispenser
 }
 
 // check judges what depends on lines that may come later.
 func (r *appReader) check() error {
 	if err := endpoint.ValidateIssuer(r.app.Issuer, r.app.InsecureHTTP); err != nil {
 		return r.issuerAt.WrapErr(err)
+	}
+	if err := r.app.ValidateDevelopers(); err != nil {
+		return r.developersAt.WrapErr(err)
 	}
 	for i, c := range r.app.Clients {
 		if err := r.app.ValidateClient(c); err != nil {

@@ -54,7 +54,9 @@ func parseOption(d *caddyfile.Dispenser, existing any) (any, error) {
 
 // parseServer reads
 //
-//	oauth2_server
+//	oauth2_server [{
+//		admin <group>
+//	}]
 func parseServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next()
 	if err := needsOption(h); err != nil {
@@ -64,10 +66,11 @@ func parseServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		return nil, h.Errf("%s takes no matcher and no argument, found %q: it serves its own paths and leaves all others alone; "+
 			"where they lie is the option prefix of the global %s block", serverDirective, h.Val(), option)
 	}
-	if h.NextBlock(h.Nesting()) {
-		return nil, h.Errf("%s takes no block; settings belong into the global %s block", serverDirective, option)
+	server := new(module.Server)
+	if err := (subdirectives{"admin": group(&server.Admin)}).read(h.Dispenser, serverDirective); err != nil {
+		return nil, err
 	}
-	return h.NewRoute(nil, new(module.Server)), nil
+	return h.NewRoute(nil, server), nil
 }
 
 // needsOption refuses a directive in a Caddyfile without the global option.

@@ -65,7 +65,7 @@ func getClients(r *adminRequest) (any, error) {
 
 // addUsage adds when a client was last used.
 func (r *adminRequest) addUsage(view *clientView) error {
-	at, err := r.app.runtime.usage.last(r.Context(), view.ID)
+	at, err := r.app.runtime.usage.last(r.Context(), view.ID, "")
 	view.LastUsed = moment(at)
 	return err
 }

@@ -20,13 +20,18 @@ const resealStep = 10 * time.Second
 
 // getKeys lists the sealing keys in force, and those that sign.
 func getKeys(r *adminRequest) (any, error) {
-	db, err := r.db() // the keys are known once the store is open
-	if err != nil {
+	if _, err := r.db(); err != nil { // the keys are known once the store is open
 		return nil, err
 	}
-	stats := db.Stats()
-	list := keyList{Keys: []keyView{}}
-	for _, key := range r.app.inForce.sealKeys {
+	views, err := r.app.keyViews(r.Context())
+	return keyList{Keys: views}, err
+}
+
+// keyViews are the sealing keys in force, and those that sign. The app has started.
+func (a *App) keyViews(ctx context.Context) ([]keyView, error) {
+	stats := a.runtime.db.Stats()
+	views := []keyView{}
+	for _, key := range a.inForce.sealKeys {
 		view := keyView{Use: "seal", Fingerprint: key.ID().String(), State: "unused"}
 		switch {
 		case key.ID() == stats.SealKey:
@@ -34,16 +39,16 @@ func getKeys(r *adminRequest) (any, error) {
 		case stats.SealKeysNeeded > 1:
 			view.State = "opens"
 		}
-		list.Keys = append(list.Keys, view)
+		views = append(views, view)
 	}
-	signing, err := r.app.runtime.signs.List(r.Context())
+	signing, err := a.runtime.signs.List(ctx)
 	for _, key := range signing {
-		list.Keys = append(list.Keys, keyView{
+		views = append(views, keyView{
 			Use: string(key.Purpose), Fingerprint: key.ID, Algorithm: key.Algorithm, State: string(key.State),
 			Since: moment(key.Since), Until: moment(key.Until),
 		})
 	}
-	return list, err
+	return views, err
 }
 
 // postKeyRotate rotates the signing keys, or the sealing key.
@@ -76,29 +81,37 @@ func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
 	case order.Now:
 		pace = keyring.AtOnce
 	}
-	rotated := 0
-	for _, purpose := range keyring.Purposes() {
-		inUse, err := r.app.runtime.signs.InUse(r.Context(), purpose)
-		if err != nil {
-			return nil, err
-		}
-		if !inUse {
-			continue
-		}
-		err = r.app.runtime.signs.Rotate(r.Context(), purpose, r.app.keyPolicy(purpose), pace)
-		if errors.Is(err, keyring.ErrFull) {
-			return nil, adminRefusal(http.StatusConflict, err.Error())
-		}
-		if err != nil {
-			return nil, err
-		}
-		rotated++
+	rotated, err := r.app.rotateSigningKeys(r.Context(), pace)
+	if errors.Is(err, keyring.ErrFull) {
+		return nil, adminRefusal(http.StatusConflict, err.Error())
+	}
+	if err != nil {
+		return nil, err
 	}
 	if rotated == 0 {
 		return nil, adminRefusal(http.StatusConflict, "there are no signing keys: nothing has been signed yet. Opaque tokens are not")
 	}
 	done := authz.Event{Type: authz.EventKeyRotated, Outcome: authz.Allowed, Actor: actorAdmin}
 	return keyRotated{Rotated: rotated, Finished: true}, r.commit(db, db.NewChange(), done)
+}
+
+// rotateSigningKeys brings in a new key for each purpose that has one, and returns
+// for how many that is. The app has started.
+func (a *App) rotateSigningKeys(ctx context.Context, pace keyring.Pace) (rotated int, err error) {
+	for _, purpose := range keyring.Purposes() {
+		inUse, err := a.runtime.signs.InUse(ctx, purpose)
+		if err != nil {
+			return rotated, err
+		}
+		if !inUse {
+			continue
+		}
+		if err := a.runtime.signs.Rotate(ctx, purpose, a.keyPolicy(purpose), pace); err != nil {
+			return rotated, err
+		}
+		rotated++
+	}
+	return rotated, nil
 }
 
 // rotateSeal seals anew what older sealing keys sealed, for at most

@@ -98,6 +98,9 @@ type App struct {
 	// is an error. May have placeholders. Default: none.
 	Pages string `json:"pages,omitempty"`
 
+	// Who may register clients of their own.
+	Developers Developers `json:"developers,omitzero"`
+
 	// Accept plain http beyond loopback, as issuer and at guarded sites. Everybody
 	// on the way can then read and use the tokens. Default: false.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`

@@ -341,9 +341,9 @@ func (a *App) keys(ctx context.Context) (*jwks.Cache, error) {
 	return a.runtime.keys, nil
 }
 
-// used notes that a client was accepted, which only the store can tell: so
-// the app has started.
-func (a *App) used(client string) { a.runtime.usage.touch(client) }
+// used notes that a client was accepted, for a user or for itself, which only the
+// store can tell: so the app has started.
+func (a *App) used(client, subject string) { a.runtime.usage.touch(client, subject) }
 
 // now is the clock of the store, which never goes back.
 func (a *App) now() time.Time { return a.runtime.db.Now() }

@@ -17,10 +17,10 @@ import (
 // usage of one configuration. Changes are also in the store's own ring, where the batch that
 // made the change has put them.
 type recorder struct {
-	audit      *zap.Logger         // logger oauth2.audit
-	grantTypes map[string]bool     // those that may become labels
-	events     *emitter            // nil: no Caddy events
-	used       func(client string) // nil: nobody wants to know
+	audit      *zap.Logger                  // logger oauth2.audit
+	grantTypes map[string]bool              // those that may become labels
+	events     *emitter                     // nil: no Caddy events
+	used       func(client, subject string) // nil: nobody wants to know
 	throttle   throttle
 	// traced: requests may have spans. Set before the first one comes.
 	traced bool
@@ -37,7 +37,7 @@ func newRecorder(audit *zap.Logger, grantTypes []string) *recorder {
 // Record implements [authz.Recorder].
 func (r *recorder) Record(ctx context.Context, e authz.Event) {
 	if r.used != nil && e.Outcome == authz.Allowed && e.Client != "" && e.Actor != actorAdmin {
-		r.used(e.Client)
+		r.used(e.Client, e.Subject)
 	}
 	switch e.Type {
 	case authz.EventDecision:

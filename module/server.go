@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 )
 
 func init() {
@@ -18,10 +20,15 @@ func init() {
 
 // Server serves the endpoints of the authorization server: token, revocation,
 // introspection, metadata and health. It leaves all other paths alone, so that
-// one site can be authorization server and protected service at once. All its
-// settings are in the app `oauth2`, which it needs.
+// one site can be authorization server and protected service at once. What concerns
+// all sites is in the app `oauth2`, which it needs.
 type Server struct {
+	// The group whose members administer users, clients, consents, sessions and keys, at
+	// the pages below `<prefix>/admin`. Default: there are no such pages.
+	Admin string `json:"admin,omitempty"`
+
 	app      *App
+	front    floor
 	boundary boundary
 }
 
@@ -38,12 +45,28 @@ func (s *Server) Provision(ctx caddy.Context) error {
 	}
 	s.app = app
 	s.boundary = boundary{log: ctx.Logger()}
+	own, err := app.accountPages(s.Admin)
+	if err != nil {
+		return fmt.Errorf("oauth2_server: %w", err)
+	}
+	s.front = append(floor{own}, app.front...)
+	return nil
+}
+
+// Validate checks the settings.
+func (s *Server) Validate() error {
+	if s.Admin == "" {
+		return nil
+	}
+	if err := user.ValidateGroups([]string{s.Admin}); err != nil {
+		return fmt.Errorf("oauth2_server: admin: %w", err)
+	}
 	return nil
 }
 
 // ServeHTTP serves the endpoints.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	return s.boundary.serve(s.app.front, w, r, next)
+	return s.boundary.serve(s.front, w, r, next)
 }
 
 // earlyData reports whether a request came before the TLS handshake was over.
@@ -73,5 +96,6 @@ func appOf(ctx caddy.Context) (*App, error) {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Server)(nil)
+	_ caddy.Validator             = (*Server)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Server)(nil)
 )

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -18,21 +19,24 @@ const (
 	usageEvery = time.Minute
 	// usageKept is for how long it is known when a client was last used.
 	usageKept = 400 * 24 * time.Hour
-	// maxUsed is how many clients are noted between two writes; who comes after
-	// them is noted the next time. It bounds the memory and the commit.
+	// maxUsed is how many uses are noted between two writes; what comes after them is
+	// noted the next time. It bounds the memory and the commit.
 	maxUsed = 2000
 )
 
-// usage knows, to the minute, when each client was last used: when it, or a
-// token of its, was accepted. It is kept in memory and written in one commit a
+// usage knows, to the minute, when each client was last used, at all and for each
+// user: when it, or a token of its, was accepted. It is kept in memory and written in one commit a
 // minute, so that no request waits for it; a crash loses that minute. It is safe
 // for concurrent use.
 type usage struct {
 	db *tokenstore.DB
 
 	mu   sync.RWMutex
-	seen map[string]int64 // first use since the last write, in seconds since 1970
+	seen map[use]int64 // first use since the last write, in seconds since 1970
 }
+
+// use is that of a client for a user or, without a subject, at all.
+type use struct{ client, subject string }
 
 // lastUse is what is stored of a client's usage.
 type lastUse struct {
@@ -40,18 +44,21 @@ type lastUse struct {
 }
 
 func newUsage(db *tokenstore.DB) *usage {
-	return &usage{db: db, seen: map[string]int64{}}
+	return &usage{db: db, seen: map[use]int64{}}
 }
 
-func usageKey(client string) tokenstore.Key {
-	return tokenstore.NewKey("", tokenstore.KindUsage, "client/"+client)
+func usageKey(of use) tokenstore.Key {
+	if of.subject == "" {
+		return tokenstore.NewKey("", tokenstore.KindUsage, "client/"+of.client)
+	}
+	return tokenstore.NewKey("", tokenstore.KindUsage, "user/"+of.subject+"\x00"+of.client)
 }
 
 // touch notes that a client is used now. It is called for every request that
 // passes.
-func (u *usage) touch(client string) {
+func (u *usage) touch(client, subject string) {
 	u.mu.RLock()
-	_, noted := u.seen[client]
+	_, noted := u.seen[use{client, subject}]
 	u.mu.RUnlock()
 	if noted {
 		return // the usual case
@@ -59,25 +66,28 @@ func (u *usage) touch(client string) {
 	now := u.db.Now().Unix()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.note(client, now)
+	u.note(use{client: client}, now)
+	u.note(use{client, subject}, now)
 }
 
-// note adds a client, as far as there is room. The caller holds the lock.
-func (u *usage) note(client string, at int64) {
-	if _, noted := u.seen[client]; !noted && len(u.seen) < maxUsed {
-		u.seen[client] = at
+// note adds a use, as far as there is room. The caller holds the lock.
+func (u *usage) note(of use, at int64) {
+	if _, noted := u.seen[of]; !noted && len(u.seen) < maxUsed {
+		u.seen[of] = at
 	}
 }
 
-// last returns when a client was last used, the zero time if that is not known.
-func (u *usage) last(ctx context.Context, client string) (time.Time, error) {
+// last returns when a client was last used, for a user or, without a subject, at
+// all. It is the zero time if that is not known.
+func (u *usage) last(ctx context.Context, client, subject string) (time.Time, error) {
+	of := use{client, subject}
 	u.mu.RLock()
-	at, noted := u.seen[client]
+	at, noted := u.seen[of]
 	u.mu.RUnlock()
 	if noted {
 		return time.Unix(at, 0), nil
 	}
-	rec, err := tokenstore.Load[lastUse](ctx, u.db, usageKey(client))
+	rec, err := tokenstore.Load[lastUse](ctx, u.db, usageKey(of))
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		return time.Time{}, nil
 	}
@@ -87,14 +97,25 @@ func (u *usage) last(ctx context.Context, client string) (time.Time, error) {
 	return time.Unix(rec.Value.At, 0), nil
 }
 
-// forget is for a client that is removed: another one may get its id.
+// forget is for a client that is removed: another one may get its id. What it did for
+// users is older than whatever they allow that one.
 func (u *usage) forget(ctx context.Context, client string) error {
 	u.mu.Lock()
-	delete(u.seen, client)
+	maps.DeleteFunc(u.seen, func(of use, _ int64) bool { return of.client == client })
 	u.mu.Unlock()
 	change := u.db.NewChange()
-	change.Delete(usageKey(client))
+	change.Delete(usageKey(use{client: client}))
 	_, err := u.db.Commit(ctx, change)
+	return err
+}
+
+// forgetUser puts into change what forgets all uses for a user who is removed.
+func forgetUser(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject string) error {
+	all := tokenstore.NewKey("", tokenstore.KindUsage, "user/"+subject+"\x00")
+	records, _, err := tokenstore.ListUnder[lastUse](ctx, db, all, "", tokenstore.MaxList)
+	for _, r := range records {
+		change.Delete(r.Key)
+	}
 	return err
 }
 
@@ -102,21 +123,21 @@ func (u *usage) forget(ctx context.Context, client string) error {
 func (u *usage) write(ctx context.Context) error {
 	u.mu.Lock()
 	seen := u.seen
-	u.seen = map[string]int64{}
+	u.seen = map[use]int64{}
 	u.mu.Unlock()
 	if len(seen) == 0 {
 		return nil
 	}
 	change := u.db.NewChange()
-	for client, at := range seen {
-		change.Put(usageKey(client), lastUse{At: at}, time.Unix(at, 0).Add(usageKept))
+	for of, at := range seen {
+		change.Put(usageKey(of), lastUse{At: at}, time.Unix(at, 0).Add(usageKept))
 	}
 	_, err := u.db.Commit(ctx, change)
 	if err != nil {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		for client, at := range seen {
-			u.note(client, at)
+		for of, at := range seen {
+			u.note(of, at)
 		}
 	}
 	return err

@@ -37,7 +37,7 @@ func openUsage(t *testing.T) *usage {
 // known reports whether it is known that a client was used just now.
 func (u *usage) known(t *testing.T, client string) bool {
 	t.Helper()
-	at, err := u.last(t.Context(), client)
+	at, err := u.last(t.Context(), client, "")
 	if err != nil {
 		t.Error(err)
 	}
@@ -54,7 +54,7 @@ func TestUsageIsWrittenInOneCommit(t *testing.T) {
 	before := u.db.Stats().Commits
 	for range 3 {
 		for i := range 100 {
-			u.touch(fmt.Sprint("client", i))
+			u.touch(fmt.Sprint("client", i), "")
 		}
 	}
 	if !u.known(t, "client99") || u.known(t, "client100") {
@@ -79,7 +79,7 @@ func TestUsageIsWrittenInOneCommit(t *testing.T) {
 func TestUsageIsBounded(t *testing.T) {
 	u := openUsage(t)
 	for i := range maxUsed + 10 {
-		u.touch(fmt.Sprint("client", i))
+		u.touch(fmt.Sprint("client", i), "")
 	}
 	late := fmt.Sprint("client", maxUsed+9)
 	if len(u.seen) != maxUsed || u.known(t, late) {
@@ -88,7 +88,7 @@ func TestUsageIsBounded(t *testing.T) {
 	if err := u.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if u.touch(late); !u.known(t, late) {
+	if u.touch(late, ""); !u.known(t, late) {
 		t.Error("there is no room after a write")
 	}
 }
@@ -96,13 +96,13 @@ func TestUsageIsBounded(t *testing.T) {
 // Ensure that what could not be stored is stored later.
 func TestUsageOutlivesTrouble(t *testing.T) {
 	u := openUsage(t)
-	u.touch("shop")
+	u.touch("shop", "")
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if err := u.write(ended); err == nil {
 		t.Fatal("it was written after the end of its context")
 	}
-	u.touch("other")
+	u.touch("other", "")
 	if err := u.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestUsageOutlivesTrouble(t *testing.T) {
 func TestUsageIsForgottenWithItsClient(t *testing.T) {
 	u := openUsage(t)
 	for _, written := range []bool{false, true} {
-		u.touch("shop")
+		u.touch("shop", "")
 		if written {
 			if err := u.write(t.Context()); err != nil {
 				t.Fatal(err)
@@ -130,19 +130,55 @@ func TestUsageIsForgottenWithItsClient(t *testing.T) {
 	}
 }
 
+// Ensure that each user's use is known by itself, and forgotten with the user.
+func TestUsageIsKnownByUser(t *testing.T) {
+	u := openUsage(t)
+	u.touch("shop", "alice")
+	u.touch("shop", "bob")
+	u.touch("reports", "")
+	is := func(client, subject string) bool {
+		t.Helper()
+		at, err := u.last(t.Context(), client, subject)
+		if err != nil {
+			t.Error(err)
+		}
+		return !at.IsZero()
+	}
+	for _, written := range []bool{false, true} {
+		if written {
+			if err := u.write(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !is("shop", "alice") || !is("shop", "bob") || !is("shop", "") || is("reports", "alice") || !is("reports", "") {
+			t.Errorf("written %v: not what was used", written)
+		}
+	}
+	change := u.db.NewChange()
+	if err := forgetUser(t.Context(), u.db, change, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.db.Commit(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	if is("shop", "alice") || !is("shop", "bob") || !is("shop", "") {
+		t.Error("not exactly what alice did is forgotten")
+	}
+}
+
 // Ensure that noting a use costs no allocation, and that many can at once
 // while it is written.
 func TestUsageIsCheapAndConcurrent(t *testing.T) {
 	u := openUsage(t)
-	u.touch("shop")
-	if n := testing.AllocsPerRun(100, func() { u.touch("shop") }); n != 0 {
+	u.touch("shop", "")
+	if n := testing.AllocsPerRun(100, func() { u.touch("shop", "") }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	var users sync.WaitGroup
 	for range 4 {
 		users.Go(func() {
 			for i := range 10_000 {
-				u.touch(fmt.Sprint("client", i%50))
+				u.touch(fmt.Sprint("client", i%50), "")
 			}
 		})
 	}

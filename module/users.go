@@ -10,8 +10,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/consent"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // Users says who the people are that may sign in. Accounts of this server are kept in
@@ -95,6 +99,7 @@ func (a *App) buildUsers() error {
 		Params:   a.Users.Argon2id.params(),
 		SignUp:   a.Users.SignUp,
 		Recorder: a.recorder,
+		Forget:   []forgetting{forgetFactors, consent.EndAll, client.RemoveOwned, forgetUser},
 	}
 	for i := range a.Users.Sources {
 		s := &a.Users.Sources[i]
@@ -109,6 +114,14 @@ func (a *App) buildUsers() error {
 	a.users, err = user.New(config)
 	a.verifier.People = a.users
 	return err
+}
+
+// forgetting puts into the change that removes a user what else goes with the user.
+type forgetting = func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject string) error
+
+func forgetFactors(_ context.Context, _ *tokenstore.DB, change *tokenstore.Change, subject string) error {
+	factor.Reset(change, subject, actorAdmin)
+	return nil
 }
 
 func (a *App) loadSource(s *UserSource) (user.Source, error) {

@@ -97,7 +97,7 @@ func (a *App) ValidateSyntax() error {
 	for code, uri := range a.ErrorURIs {
 		errs = append(errs, endpoint.ValidateErrorURI(code, uri))
 	}
-	errs = append(errs, client.ValidateLifetime(time.Duration(a.AccessToken.Lifetime)), a.Sessions.Validate(), a.Brand.Validate())
+	errs = append(errs, client.ValidateLifetime(time.Duration(a.AccessToken.Lifetime)), a.Sessions.Validate(), a.Brand.Validate(), a.ValidateDevelopers())
 	for _, lifetime := range a.AccessToken.Lifetimes {
 		errs = append(errs, client.ValidateLifetime(time.Duration(lifetime)))
 	}

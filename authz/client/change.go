@@ -132,6 +132,8 @@ type Rotation struct {
 	// secret. If that is another way than so far, secrets and keys so far end.
 	// Empty: it stays as it is.
 	AuthMethod string
+	// Also, unless it is nil, adds to the change.
+	Also func(*tokenstore.Change)
 }
 
 // RotateSecret gives a stored client a new secret, and returns that. Tokens live
@@ -170,6 +172,9 @@ func RotateSecret(ctx context.Context, db *tokenstore.DB, actor, id string, r Ro
 		return "", err
 	}
 	change := db.NewChange()
+	if r.Also != nil {
+		r.Also(change)
+	}
 	forgetRecoverable(change, before, c.Secrets)
 	if err := keepRecoverable(db, change, &c, raw); err != nil {
 		return "", err

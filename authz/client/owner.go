@@ -9,11 +9,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // MaxOwned is the largest limit of how many clients one user may have.
-const MaxOwned = 1000
+const MaxOwned = 500
 
 // ErrLimit: the user has as many clients as one may have.
 var ErrLimit = errors.New("client: the user has as many clients as allowed")
@@ -39,9 +40,10 @@ func loadOwned(ctx context.Context, db *tokenstore.DB, owner string) (owned, tok
 }
 
 // AddOwned is like [Add] for a client of a user, whose subject is owner and who
-// may have at most limit of them. Errors also: [ErrLimit], and
-// [tokenstore.ErrConflict] when the user added or removed another meanwhile.
-func AddOwned(ctx context.Context, db *tokenstore.DB, owner string, limit int, c Client) (raw string, err error) {
+// may have at most limit of them. also, unless it is nil, adds to the change. Errors
+// also: [ErrLimit], and [tokenstore.ErrConflict] when the user added or removed
+// another meanwhile, or because of what also added.
+func AddOwned(ctx context.Context, db *tokenstore.DB, owner string, limit int, c Client, also func(*tokenstore.Change)) (raw string, err error) {
 	list, at, err := loadOwned(ctx, db, owner)
 	if err != nil {
 		return "", err
@@ -53,6 +55,9 @@ func AddOwned(ctx context.Context, db *tokenstore.DB, owner string, limit int, c
 	change := db.NewChange()
 	list.Clients = append(list.Clients, c.ID)
 	change.Replace(ownedKey(owner), at, &list, time.Time{})
+	if also != nil {
+		also(change)
+	}
 	raw, err = add(ctx, db, change, owner, c, "")
 	if !errors.Is(err, tokenstore.ErrConflict) {
 		return raw, err
@@ -100,4 +105,28 @@ func Owned(ctx context.Context, db *tokenstore.DB, owner string) ([]*Client, err
 		clients = append(clients, c)
 	}
 	return clients, nil
+}
+
+// RemoveOwned puts into change what removes the clients of a user who is removed,
+// and ends all that they had.
+func RemoveOwned(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, owner string) error {
+	list, at, err := loadOwned(ctx, db, owner)
+	if err != nil || at == 0 {
+		return err
+	}
+	change.DeleteAt(ownedKey(owner), at)
+	for _, id := range list.Clients {
+		rec, err := load(ctx, db, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		change.DeleteAt(rec.Key, rec.Revision)
+		forgetRecoverable(change, &rec.Value, nil)
+		change.Delete(tokenstore.ClientAnchorKey(id)) // a missing anchor refuses
+		change.Audit(auditEntry(authz.EventClientRemoved, id, owner))
+	}
+	return nil
 }

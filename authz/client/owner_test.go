@@ -31,15 +31,15 @@ func (w *world) ownedIDs(t *testing.T, owner string) string {
 func TestOwnedClients(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"b", "a", "c"} {
-		raw, err := AddOwned(t.Context(), w.db, "alice", 3, Client{ID: id})
+		raw, err := AddOwned(t.Context(), w.db, "alice", 3, Client{ID: id}, nil)
 		if err != nil || raw == "" {
 			t.Fatal(err)
 		}
 	}
-	if _, err := AddOwned(t.Context(), w.db, "alice", 3, Client{ID: "d"}); !errors.Is(err, ErrLimit) {
+	if _, err := AddOwned(t.Context(), w.db, "alice", 3, Client{ID: "d"}, nil); !errors.Is(err, ErrLimit) {
 		t.Errorf("a fourth of three: %v", err)
 	}
-	if _, err := AddOwned(t.Context(), w.db, "bob", 3, Client{ID: "a"}); !errors.Is(err, ErrExists) {
+	if _, err := AddOwned(t.Context(), w.db, "bob", 3, Client{ID: "a"}, nil); !errors.Is(err, ErrExists) {
 		t.Errorf("another's id: %v", err)
 	}
 	if _, err := Add(t.Context(), w.db, "admin", Client{ID: "e", About: About{Owner: "alice"}}, ""); err != nil {
@@ -74,7 +74,7 @@ func TestLimitOfOwnedClientsHoldsInARace(t *testing.T) {
 	errs := make(chan error)
 	for i := range 10 {
 		go func() {
-			_, err := AddOwned(t.Context(), w.db, "alice", 2, Client{ID: fmt.Sprint("c", i)})
+			_, err := AddOwned(t.Context(), w.db, "alice", 2, Client{ID: fmt.Sprint("c", i)}, nil)
 			errs <- err
 		}()
 	}
@@ -114,5 +114,32 @@ func TestAboutIsValidated(t *testing.T) {
 	}}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Ensure that the clients of a user who is removed go too, and nobody else's.
+func TestClientsGoWithTheirOwner(t *testing.T) {
+	w := newWorld(t)
+	for id, owner := range map[string]string{"a": "alice", "b": "alice", "c": "bob"} {
+		if _, err := AddOwned(t.Context(), w.db, owner, 3, Client{ID: id}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw := w.issue(t, "a")
+	if !w.alive(t, raw) {
+		t.Fatal("the token is dead from the start")
+	}
+	change := w.db.NewChange()
+	if err := RemoveOwned(t.Context(), w.db, change, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.db.Commit(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	if alice, bob := w.ownedIDs(t, "alice"), w.ownedIDs(t, "bob"); alice != "" || bob != "c" || w.alive(t, raw) {
+		t.Errorf("alice has %q, bob %q", alice, bob)
+	}
+	if _, err := Get(t.Context(), w.db, "b"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("b: %v", err)
 	}
 }
