@@ -35,7 +35,8 @@ type Visits interface {
 	// Begin sends a browser to the issuer.
 	Begin(w http.ResponseWriter, r *http.Request, v Visit) error
 	// Arrive answers at [authz.PathSiteSession], where a browser comes back with a
-	// ticket: it gets the cookie and is sent on.
+	// ticket: it gets the cookie and is sent on. Who does not meet what Visit asked for
+	// is refused there, and does not go round and round.
 	Arrive(w http.ResponseWriter, r *http.Request, site string) error
 	// Leave answers at [authz.PathSiteSignOut]: the cookie ends, and the browser is
 	// sent to where it can sign out at the issuer.
@@ -58,13 +59,8 @@ type Visit struct {
 	MaxAge time.Duration
 }
 
-const (
-	// renewAfter is the least age at which a site's session is renewed before its end.
-	renewAfter = time.Minute
-	// stepUpAfter is the age below which a session that does not suffice is not sent
-	// to the issuer again: it has just come from there, and would for ever.
-	stepUpAfter = 10 * time.Second
-)
+// renewAfter is the least age at which a site's session is renewed before its end.
+const renewAfter = time.Minute
 
 // check returns what is wrong with s.
 func (s *Sessions) check() error {
@@ -107,11 +103,10 @@ func (g *Guard) visit(r *http.Request, d *decision) (Visit, bool) {
 	}
 	p := &d.passage.principal
 	v.Subject = p.Subject
-	age := g.config.Now().Sub(p.IssuedAt)
 	if d.refusal == nil {
-		return v, age >= max(renewAfter, p.Expires.Sub(p.IssuedAt)/2)
+		return v, g.config.Now().Sub(p.IssuedAt) >= max(renewAfter, p.Expires.Sub(p.IssuedAt)/2)
 	}
-	return v, errors.Is(d.refusal, authz.ErrInsufficientUserAuthentication) && age >= stepUpAfter
+	return v, errors.Is(d.refusal, authz.ErrInsufficientUserAuthentication)
 }
 
 // opensPage reports whether a browser opens a page by the request, for a person to

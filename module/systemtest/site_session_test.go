@@ -296,6 +296,9 @@ func TestSiteSessionStepsUp(t *testing.T) {
 	if challenge := header.Get("WWW-Authenticate"); status != http.StatusUnauthorized || !strings.Contains(challenge, `acr_values="2"`) {
 		t.Errorf("a script: %d %s", status, challenge)
 	}
+	if s := p.open(g.tls(legacySite, "/safe/1")); s.url.Hostname() != "localhost" {
+		t.Errorf("a page: %s %d %s", s.url, s.status, s.text())
+	}
 }
 
 // Ensure that what lasts is cut when the session ends.

@@ -48,11 +48,13 @@ func (s *Service) Arrive(w http.ResponseWriter, r *http.Request, site string) er
 	if err != nil {
 		return trouble(err)
 	}
-	session, err := redeem(r.Context(), db, raw, digest(text), site)
+	session, err := redeem(r.Context(), db, raw, digest(text), site, began)
 	switch {
 	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrConflict):
 		// Used, too old, or the session has ended, as when somebody reloads or goes back.
 		// At the page that they wanted it turns out whether they are signed in.
+	case errors.Is(err, authz.ErrInsufficientUserAuthentication):
+		return err
 	case err != nil:
 		return trouble(err)
 	default:
@@ -65,7 +67,7 @@ func (s *Service) Arrive(w http.ResponseWriter, r *http.Request, site string) er
 
 // redeem makes a session of a ticket that was given for a request. Of any number of
 // callers one gets it; the others get ErrConflict or ErrNotFound.
-func redeem(ctx context.Context, db *tokenstore.DB, raw string, request [sha256.Size]byte, site string) (session string, err error) {
+func redeem(ctx context.Context, db *tokenstore.DB, raw string, request [sha256.Size]byte, site string, began round) (session string, err error) {
 	if kind, ok := token.Check(raw); !ok || kind != token.Ticket {
 		return "", tokenstore.ErrNotFound
 	}
@@ -76,6 +78,9 @@ func redeem(ctx context.Context, db *tokenstore.DB, raw string, request [sha256.
 	t := &rec.Value
 	if t.Request != request {
 		return "", tokenstore.ErrNotFound
+	}
+	if !began.met(t, db.Now()) {
+		return "", authz.ErrInsufficientUserAuthentication
 	}
 	change := db.NewChange()
 	change.DeleteAt(rec.Key, rec.Revision)

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -44,6 +45,13 @@ func (r round) since() time.Time {
 	}
 	age := time.Duration(r.MaxAge) * time.Second
 	return r.made.Add(min(onTheWay, age/2) - age)
+}
+
+// met reports whether a sign-in is what the round began for. The page that it leads to
+// would send the browser round again.
+func (r round) met(t *ticket, now time.Time) bool {
+	strong := len(r.ACRValues) == 0 || slices.Contains(r.ACRValues, t.ACR) || t.ACR == authz.ACRTwoFactors
+	return strong && (r.MaxAge == 0 || now.Sub(time.Unix(t.AuthTime, 0)) <= time.Duration(r.MaxAge)*time.Second)
 }
 
 // Begin sends a browser to the issuer. It sets a cookie where the browser has none.

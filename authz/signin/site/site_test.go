@@ -204,10 +204,13 @@ func TestNoEndlessRounds(t *testing.T) {
 	a.AuthTime = a.AuthTime.Add(-time.Hour)
 	b.signIn(a)
 	b.open(legacy + "/")
-	w.ahead.Store(int64(time.Minute))
+	first := b.cookie(legacyHost, siteCookie)
 	w.config.People = satisfied{w}
-	if p := b.open(legacy + "/fresh/1"); p.StatusCode != http.StatusUnauthorized {
-		t.Errorf("%d %s", p.StatusCode, p.body)
+	for _, path := range []string{"/fresh/1", "/strong/1"} {
+		p := b.open(legacy + path)
+		if p.StatusCode != http.StatusUnauthorized || len(b.trail) != 2 || b.cookie(legacyHost, siteCookie) != first {
+			t.Errorf("%s: %d by %v", path, p.StatusCode, b.trail)
+		}
 	}
 }
 
