@@ -84,15 +84,29 @@ func ValidateLogo(option, path string) error {
 	return nil
 }
 
+// accent is the colour on light pages. It must be valid.
+func (b *Brand) accent() colour {
+	text := b.Accent
+	if text == "" {
+		text = DefaultAccent
+	}
+	c, _ := parseColour(text)
+	return c
+}
+
 // logoTypes are the media types of logos by how their files' names end.
 var logoTypes = map[string]string{".svg": "image/svg+xml", ".png": "image/png"}
 
 // shownBrand is what templates know of the brand.
 type shownBrand struct {
 	Name string
-	// Logo and LogoDark are paths, or "".
-	Logo, LogoDark string
+	// Logo and LogoDark are paths, or ""; Icon is one in any case.
+	Logo, LogoDark, Icon string
 }
+
+// icon is a keyhole in the colour of buttons, for brands without a logo.
+const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="%s"/>` +
+	`<path fill="%s" d="M16 7a5 5 0 0 0-2.5 9.3L12 25h8l-1.5-8.7A5 5 0 0 0 16 7z"/></svg>`
 
 // dress reads the logos.
 func (s *Set) dress(b Brand) (shownBrand, error) {
@@ -103,6 +117,10 @@ func (s *Set) dress(b Brand) (shownBrand, error) {
 	var err error
 	if shown.Logo, err = s.logo(b.Logo); err != nil {
 		return shown, err
+	}
+	if shown.Icon = shown.Logo; shown.Icon == "" {
+		accent := b.accent()
+		shown.Icon = s.serve("svg", logoTypes[".svg"], fmt.Appendf(nil, icon, accent, accent.on()))
 	}
 	shown.LogoDark, err = s.logo(b.LogoDark)
 	return shown, err

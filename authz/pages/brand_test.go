@@ -139,6 +139,12 @@ func TestBrand(t *testing.T) {
 			t.Errorf("%s: %d %v", m[1], w.Code, w.Header())
 		}
 	}
+	if !strings.Contains(body, `<link rel="icon" href="`+s.brand.Logo+`">`) {
+		t.Error("the icon is not the logo")
+	}
+	if w := fetch(newSet(t, Config{}), http.MethodGet, newSet(t, Config{}).brand.Icon); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), DefaultAccent) || checkSVG(w.Body.Bytes()) != nil {
+		t.Errorf("the icon without a brand: %d %s", w.Code, w.Body)
+	}
 	css := fetch(s, http.MethodGet, s.css).Body.String()
 	if !strings.HasPrefix(css, ":root{--accent:#ffff00;--on-accent:#000000;--link:#") || !strings.Contains(css, "@media (prefers-color-scheme:dark){:root{--accent:#ffff00;") {
 		t.Errorf("%.200s", css)

@@ -86,17 +86,13 @@ func (c colour) on() colour {
 
 // palette is the part of the stylesheet that the brand decides.
 func palette(b Brand) string {
-	light, dark := b.Accent, b.AccentDark
-	if light == "" {
-		light = DefaultAccent
+	light := b.accent()
+	dark := light
+	if b.AccentDark != "" {
+		dark, _ = parseColour(b.AccentDark) // validated
 	}
-	if dark == "" {
-		dark = light
-	}
-	rule := func(text, surface string) string {
-		// Both were validated.
-		accent, _ := parseColour(text)
-		ground, _ := parseColour(surface)
+	rule := func(accent colour, surface string) string {
+		ground, _ := parseColour(surface) // ours
 		return fmt.Sprintf(":root{--accent:%s;--on-accent:%s;--link:%s}", accent, accent.on(), accent.readableOn(ground))
 	}
 	return rule(light, surfaceLight) + "\n@media (prefers-color-scheme:dark){" + rule(dark, surfaceDark) + "}\n"

@@ -109,7 +109,7 @@ var (
 	action  = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}`)
 	control = regexp.MustCompile(`^(if|else|end|range|with|template|define|/\*)\b|^/\*`)
 	// checked are the only things that may stand in an address.
-	checked = regexp.MustCompile(`^(local|path|web|target|anchor|css|js)\b|^\.Logo(Dark)?$`)
+	checked = regexp.MustCompile(`^(local|path|web|target|anchor|css|js)\b|^\.(Logo|LogoDark|Icon)$`)
 	marker  = regexp.MustCompile(`§(\d+)§`)
 )
 

@@ -76,3 +76,22 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 }
+
+// Ensure that pages can be rendered by many at once, the first time too.
+func TestRenderConcurrently(t *testing.T) {
+	s, err := New(Config{Prefix: testPrefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for range 4 {
+		for _, page := range []Page{SignIn{}, Consent{}, AccountHome{}} {
+			wait.Go(func() {
+				if err := s.Render(httptest.NewRecorder(), request("de"), http.StatusOK, page); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wait.Wait()
+}

@@ -60,7 +60,7 @@ func TestBrand(t *testing.T) {
 			assets = append(assets, attribute(n, source.attribute))
 		}
 	}
-	if len(assets) != 3 {
+	if len(assets) != 4 { // stylesheet, icon, script and logo
 		t.Fatalf("the page asks for %q", assets)
 	}
 	for _, path := range assets {
