@@ -50,10 +50,16 @@ func CookieValue(r *http.Request, name string, secure bool) (string, bool) {
 
 // Binding returns what the browser that sends r is known by, and has w give it a
 // cookie where it has none. The cookie stays the same in all windows, so that
-// two can be used at a time.
+// two can be used at a time; and the same for all handles of one answer.
 func (k *Keeper) Binding(w http.ResponseWriter, r *http.Request) string {
 	if binding, ok := k.Bound(r); ok {
 		return binding
+	}
+	for _, line := range w.Header()["Set-Cookie"] {
+		c, err := http.ParseSetCookie(line)
+		if err == nil && c.Name == CookieName(bindingName, k.Secure) {
+			return c.Value // it gets this one already
+		}
 	}
 	binding := rand.Text()
 	http.SetCookie(w, Cookie(bindingName, binding, k.Secure, 0))

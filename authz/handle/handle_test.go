@@ -150,6 +150,9 @@ func TestBindingIsOurOwnCookie(t *testing.T) {
 	w := newWorld(t)
 	answer := httptest.NewRecorder()
 	binding := w.Binding(answer, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Binding(answer, httptest.NewRequest(http.MethodGet, "/", nil)) != binding || len(answer.Result().Cookies()) != 1 {
+		t.Error("one answer gives a browser two cookies")
+	}
 	again := httptest.NewRecorder()
 	if w.Binding(again, browser(answer)) != binding || len(again.Header()) > 0 {
 		t.Error("a browser that has a cookie gets another one")
