@@ -203,9 +203,11 @@ func TestBrokenFolder(t *testing.T) {
 		}
 	}
 	for name, files := range map[string]map[string]string{
-		"singin.html":  {"singin.html": "x"},
-		"parts.html":   {"parts.html": "{{"},
-		"consent.html": {"consent.html": strings.Repeat("x", maxSource+1)},
+		"chooser.html:1": {"chooser.html": `{{range .Accounts}}{{.NoSuchField}}{{end}}`},
+		"problem.html:1": {"problem.html": `{{if not .Code}}{{.NoSuchField}}{{end}}`},
+		"singin.html":    {"singin.html": "x"},
+		"parts.html":     {"parts.html": "{{"},
+		"consent.html":   {"consent.html": strings.Repeat("x", maxSource+1)},
 	} {
 		if _, err := New(Config{Prefix: testPrefix, Folder: folderOf(t, files)}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

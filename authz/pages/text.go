@@ -15,6 +15,9 @@ import (
 // MaxShown is the number of characters of an [Untrusted] text that are shown.
 const MaxShown = 100
 
+// maxMarks is how many accents and the like one letter may bear.
+const maxMarks = 3
+
 // Untrusted is text that a user, a client or a developer chose: names, user
 // agents, URIs that are shown and not followed. However a template writes it, it
 // comes out as one line of at most [MaxShown] characters without any that are
@@ -25,16 +28,22 @@ type Untrusted string
 // String returns the text as it may be shown.
 func (u Untrusted) String() string {
 	var b strings.Builder
-	shown, space := 0, false
+	shown, marks, space := 0, 0, false
 	for _, r := range string(u) {
 		switch {
 		case unicode.IsSpace(r):
 			space = shown > 0
 			continue
-		case r == utf8.RuneError, !unicode.IsGraphic(r), unicode.Is(unicode.Cf, r), blank(r):
-			// Controls, bidirectional overrides, zero-width characters: names that only
-			// differ in them look the same.
+		case r == utf8.RuneError, !unicode.IsGraphic(r), blank(r):
+			// Controls, bidirectional overrides, zero-width characters (which are not
+			// graphic): names that only differ in them look the same.
 			continue
+		case unicode.In(r, unicode.Mn, unicode.Me):
+			if marks++; marks > maxMarks {
+				continue // a pile of them reaches over what stands above and below
+			}
+		default:
+			marks = 0
 		}
 		if shown >= MaxShown {
 			b.WriteString("…")

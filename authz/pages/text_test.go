@@ -16,13 +16,14 @@ import (
 // invisible, so that no two look the same that differ only in that (U11).
 func TestU11Untrusted(t *testing.T) {
 	for text, want := range map[Untrusted]string{
-		"Example Shop":                         "Example Shop",
-		"  two \t\r\n lines\u2028 ":            "two lines",
-		"gpj.exe\u202egnp":                     "gpj.exegnp",
-		"\u2066a\u2069\u200b\u200d\ufeffb":     "ab",
-		"a\x00\x1b[31mb\u0085c":                "a[31mb c",
-		"\u3164\u2800\u115f":                   "",
-		"x\ufe0f\U000e0101y":                   "xy",
+		"Example Shop":                     "Example Shop",
+		"  two \t\r\n lines\u2028 ":        "two lines",
+		"gpj.exe\u202egnp":                 "gpj.exegnp",
+		"\u2066a\u2069\u200b\u200d\ufeffb": "ab",
+		"a\x00\x1b[31mb\u0085c":            "a[31mb c",
+		"\u3164\u2800\u115f":               "",
+		"x\ufe0f\U000e0101y":               "xy",
+		"a" + Untrusted(strings.Repeat("\u0301", 50)) + "b\u0301": "a\u0301\u0301\u0301b\u0301",
 		"\xff\xfe":                             "",
 		"Größe 漢字 עברית 🙂":                     "Größe 漢字 עברית 🙂",
 		Untrusted(strings.Repeat("ä", 100)):    strings.Repeat("ä", 100),
