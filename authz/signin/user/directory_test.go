@@ -5,9 +5,13 @@ package user
 
 import (
 	"errors"
+	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -157,5 +161,68 @@ func TestAChangedPasswordEndsTheOldOne(t *testing.T) {
 	}
 	if rec, err := w.Verify(t.Context(), "zoe", right); err != nil || !rec.Value.MustChange {
 		t.Errorf("a password that must be changed: %v", err)
+	}
+}
+
+// Ensure that guards learn of a user's name, groups and claims as they are now, and that
+// a user who is in the cache costs them nothing.
+func TestGuardsLearnWhoAUserIsNow(t *testing.T) {
+	w := newWorld(t)
+	rec, err := w.Create(t.Context(), "admin", Addition{Username: "zoe", Groups: []string{"staff"}, Claims: map[string]any{"level": 3.0, "gone": nil}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := rec.Value.Subject
+	is := func(want token.Person) {
+		t.Helper()
+		if got, err := w.Person(t.Context(), subject); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	is(token.Person{Username: "zoe", Claims: map[string]any{"groups": []string{"staff"}, "level": uint64(3)}})
+	_, err = w.Edit(t.Context(), "admin", subject, func(u *User) error {
+		u.Username, u.Groups, u.Claims = "zoe.smith", nil, map[string]any{"shoes": []any{"left"}, "half": 0.5, "yes": true}
+		u.Subject, u.Source, u.Password, u.Disabled = "another", "a source", "", true // which is nothing to edit
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(token.Person{Username: "zoe.smith", Claims: map[string]any{"groups": []string(nil), "shoes": []any{"left"}, "half": 0.5, "yes": true}})
+	if n := testing.AllocsPerRun(100, func() { _, _ = w.Person(t.Context(), subject) }); n != 0 {
+		t.Errorf("it costs %v allocations", n)
+	}
+}
+
+// Ensure that an account has bounds, and states nothing that the server itself does.
+func TestAccountsHaveBounds(t *testing.T) {
+	w := newWorld(t)
+	many := make([]string, MaxGroups+1)
+	claims := map[string]any{}
+	for i := range many {
+		many[i] = strconv.Itoa(i)
+		claims[many[i]] = i
+	}
+	for what, a := range map[string]Addition{
+		"a long name":       {Name: strings.Repeat("x", MaxFullName+1)},
+		"a hidden name":     {Name: "a\u202eb"},
+		"many groups":       {Groups: many},
+		"a long group":      {Groups: []string{strings.Repeat("x", MaxGroup+1)}},
+		"an empty group":    {Groups: []string{""}},
+		"many claims":       {Claims: claims},
+		"our own claim":     {Claims: map[string]any{"sub": "eve"}},
+		"scopes":            {Claims: map[string]any{"scope": "all"}},
+		"groups as claim":   {Claims: map[string]any{"groups": "wheel"}},
+		"a nested claim":    {Claims: map[string]any{"a": map[string]any{"b": 1}}},
+		"a list of lists":   {Claims: map[string]any{"a": []any{[]any{}}}},
+		"a long text":       {Claims: map[string]any{"a": strings.Repeat("x", MaxClaimText+1)}},
+		"a hidden text":     {Claims: map[string]any{"a": "x\x1b[2J"}},
+		"password and hash": {Password: right, Hash: cheap.compute(right)},
+	} {
+		a.Username = "zoe"
+		if _, err := w.Create(t.Context(), "admin", a); err == nil {
+			t.Errorf("%s is accepted", what)
+			w = newWorld(t)
+		}
 	}
 }
