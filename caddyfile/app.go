@@ -33,6 +33,9 @@ import (
 //		grant_type <name> [{
 //			…
 //		}]
+//		authorize {
+//			require_par
+//		}
 //		store <name> [<argument>] [{
 //			…
 //		}]
@@ -70,6 +73,7 @@ func parseApp(d *caddyfile.Dispenser) (*module.App, error) {
 		"client":             r.client,
 		"access_token":       r.accessToken,
 		"grant_type":         r.grantType,
+		"authorize":          r.authorize,
 		"store":              r.store,
 		"seal_key":           r.sealKeys,
 		"cache":              count(&app.CacheEntries),
@@ -253,6 +257,18 @@ func (r *appReader) grantType(d *caddyfile.Dispenser) error {
 	}
 	r.app.GrantTypesRaw[name] = caddyconfig.JSON(guest, nil)
 	return nil
+}
+
+// authorize reads
+//
+//	authorize {
+//		require_par
+//	}
+func (r *appReader) authorize(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.Err("authorize takes a block and no argument")
+	}
+	return subdirectives{"require_par": flag(&r.app.Authorize.RequirePAR)}.read(d, "authorize")
 }
 
 // store reads a store and its own settings.

@@ -74,6 +74,9 @@ type App struct {
 	// number turns the cache off. Default: `200000`.
 	CacheEntries int `json:"cache,omitempty"`
 
+	// How clients send users here to be asked for what the client wants.
+	Authorize Authorize `json:"authorize,omitzero"`
+
 	// Further settings of grant types, modules of namespace
 	// `oauth2.grant_types`. Default: every built-in one, with its defaults; which
 	// of them a client may use, is up to the client.

@@ -54,7 +54,7 @@ func (g *AuthorizationCode) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // readDurations reads the block of a guest whose settings all are durations, and has
-// the guest judge them line by line.
+// the guest judge them together.
 func readDurations(d *caddyfile.Dispenser, guest string, judge caddy.Validator, settings map[string]*caddy.Duration) error {
 	if d.NextArg() {
 		return d.Errf("%s takes a block and no argument, found %q", guest, d.Val())
@@ -75,9 +75,9 @@ func readDurations(d *caddyfile.Dispenser, guest string, judge caddy.Validator, 
 			return d.Errf("%s takes a duration such as 30s, 12h or 30d, found %q", name, value)
 		}
 		*to = caddy.Duration(lasts)
-		if err := judge.Validate(); err != nil {
-			return d.WrapErr(err)
-		}
+	}
+	if err := judge.Validate(); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

@@ -64,14 +64,6 @@ func (g *RefreshToken) policy() granttype.RefreshPolicy {
 	return granttype.RefreshPolicy{Idle: time.Duration(g.Idle), Absolute: time.Duration(g.Lifetime)}
 }
 
-// refreshPolicy is how long refresh tokens last by the configuration.
-func (a *App) refreshPolicy() granttype.RefreshPolicy {
-	if g, ok := a.grantTypes[authz.GrantRefreshToken].(*RefreshToken); ok {
-		return g.policy()
-	}
-	return granttype.RefreshPolicy{}
-}
-
 // UnmarshalCaddyfile reads
 //
 //	refresh_token {

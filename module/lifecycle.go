@@ -142,7 +142,7 @@ func (a *App) buildEndpoints() (err error) {
 	for name, lifetime := range a.AccessToken.Lifetimes {
 		lifetimes[name] = time.Duration(lifetime)
 	}
-	a.endpoints, err = endpoint.New(endpoint.Config{
+	config := endpoint.Config{
 		Issuer:                a.Issuer,
 		InsecureHTTP:          a.InsecureHTTP,
 		Prefix:                a.Prefix,
@@ -152,8 +152,6 @@ func (a *App) buildEndpoints() (err error) {
 		Address:               clientAddress,
 		AssertionsForTokenURL: a.AssertionAudience == AudienceTokenURL,
 		GrantTypes:            a.grantTypes,
-		Users:                 a.users,
-		Refresh:               a.refreshPolicy(),
 		Format:                a.format,
 		ClientFormats:         a.formats,
 		Formats:               a.verifier.Formats,
@@ -170,7 +168,9 @@ func (a *App) buildEndpoints() (err error) {
 		SecretInURL:           skipAccessLog,
 		ErrorURIs:             a.ErrorURIs,
 		Recorder:              a.recorder,
-	})
+	}
+	a.authorization(&config)
+	a.endpoints, err = endpoint.New(config)
 	return err
 }
 

@@ -109,7 +109,7 @@ func (a *authorization) read(ctx context.Context) (err error) {
 		return authz.ErrMethodNotAllowed
 	}
 	if len(a.r.URL.RawQuery) > maxQuery {
-		return authz.ErrTooLarge
+		return errLongRequest
 	}
 	if a.form, err = parseForm(a.r.URL.RawQuery); err != nil {
 		return err
@@ -133,11 +133,13 @@ func (a *authorization) readPost() (err error) {
 	a.form.Del(paramHandle)
 	query := a.form.Encode()
 	if len(query) > maxQuery {
-		return authz.ErrTooLarge
+		return errLongRequest
 	}
 	a.reply = func() error { return a.redirect(a.server.config.Prefix + pathAuthorize + "?" + query) }
 	return nil
 }
+
+var errLongRequest = authz.ErrInvalidRequest.Describe("The authorization request is too long.")
 
 // paramHandle is the parameter by which the browser comes back to a request.
 const paramHandle = "handle"

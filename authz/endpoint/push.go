@@ -95,7 +95,7 @@ func (p *pushing) keep(ctx context.Context) error {
 	form.Set(authz.ParamClientID, p.client.ID)
 	encoded := form.Encode()
 	if len(encoded) > maxQuery {
-		return authz.ErrTooLarge
+		return errLongRequest
 	}
 	anchor := tokenstore.ClientAnchorKey(p.client.ID)
 	generation, err := p.db.EnsureAnchor(ctx, anchor)
