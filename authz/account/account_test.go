@@ -114,6 +114,28 @@ func TestFormsOfOthersDoNothing(t *testing.T) {
 	leads(t, revoke(alice, alice.form("/oauth/account").Handle), "/oauth/account?done=")
 }
 
+// Ensure that a page that was opened by one account, or in one session, does nothing
+// after another has come in the same browser.
+func TestFormsOfAnotherSessionDoNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	browser := w.signedIn("alice")
+	token := w.allow("alice", "shop", "orders")
+	w.addUser("bob")
+	w.allow("bob", "shop", "orders")
+	first := browser.form("/oauth/account")
+	browser.signIn("bob")
+	refuses(t, browser.submit(first, pages.DoRevoke, pages.FieldClient, "shop"), http.StatusForbidden, "expired")
+	browser.signIn("alice") // who goes on with the session there is
+	second := browser.form("/oauth/account")
+	leads(t, w.signedIn("alice").press("/oauth/account/sessions", pages.DoEndOthers), "/oauth/account/sessions?done=")
+	browser.signIn("alice")
+	refuses(t, browser.submit(second, pages.DoRevoke, pages.FieldClient, "shop"), http.StatusForbidden, "expired")
+	if !w.alive(token) {
+		t.Error("the consent has ended")
+	}
+	leads(t, browser.press("/oauth/account", pages.DoRevoke, pages.FieldClient, "shop"), "/oauth/account?done=")
+}
+
 // Ensure that GET and HEAD change nothing, whatever they say.
 func TestReadingChangesNothing(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.AdminGroup = "staff" })
