@@ -152,13 +152,16 @@ func TestAccountFormsOfOthers(t *testing.T) {
 	own := ann.at("/oauth/account")
 	theirs := mallory.at("/oauth/account")
 	for name, edit := range map[string]func(*http.Request){
-		"cross-site":     func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
-		"same site":      func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
-		"origin null":    func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "null") },
-		"another origin": func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "https://evil.example.com") },
-		"nothing said":   func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Del("Origin") },
-		"text":           func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
-		"HEAD":           func(r *http.Request) { r.Method = http.MethodHead },
+		"cross-site":  func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"same site":   func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+		"origin null": func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Set("Origin", "null") },
+		"another origin": func(r *http.Request) {
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", "https://evil.example.com")
+		},
+		"nothing said": func(r *http.Request) { r.Header.Del("Sec-Fetch-Site"); r.Header.Del("Origin") },
+		"text":         func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
+		"HEAD":         func(r *http.Request) { r.Method = http.MethodHead },
 	} {
 		req := own.request("revoke")
 		edit(req)
