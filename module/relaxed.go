@@ -64,6 +64,9 @@ func (p *Protect) relaxed() []string {
 	if p.Bearer != nil && p.Bearer.Cookie != "" {
 		list = append(list, "accept bearer cookie: browsers send it along with requests of other sites")
 	}
+	if len(p.CSRFTrust) > 0 {
+		list = append(list, "csrf trust "+strings.Join(p.CSRFTrust, " ")+": pages there act here for whoever looks at them")
+	}
 	for _, issuer := range p.Issuers {
 		if issuer.Profile == foreign.ProfileGeneric {
 			list = append(list, "issuer "+issuer.Issuer+" profile generic: its tokens need not say that they are access tokens")

@@ -111,6 +111,26 @@ func traced(t *testing.T, informed *[][]string) context.Context {
 	}})
 }
 
+// Ensure that at the issuer's own host its cookies stay with it, whether or not the guard
+// there accepts sessions.
+func TestIssuersCookiesStayAtItsHost(t *testing.T) {
+	c := testConfig(t, "public /*")
+	for hide, want := range map[bool]string{true: "a=b", false: "a=b; __Host-oauth2_session=x"} {
+		c.HideCookies = hide
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", "a=b; __Host-oauth2_session=x")
+		w := httptest.NewRecorder()
+		_ = newGuard(t, c).ServeHTTP(w, r, func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("Set-Cookie", "__Host-oauth2_session=y; Path=/; Secure")
+			_, err := io.WriteString(w, r.Header.Get("Cookie"))
+			return err
+		})
+		if set := w.Result().Header.Get("Set-Cookie"); w.Body.String() != want || (set == "") != hide {
+			t.Errorf("hide %v: %s, %q", hide, w.Body, set)
+		}
+	}
+}
+
 // Ensure that without sessions nothing stands between a service and its client.
 func TestAnswersAreFilteredOnlyWhereSessionsAre(t *testing.T) {
 	g := newGuard(t, testConfig(t, "public /*"))
