@@ -181,7 +181,7 @@ func TestSessionHasTheScopesOfTheGuard(t *testing.T) {
 // Ensure that what a page wants of a sign-in is asked of the same user, and only where
 // asking may help.
 func TestPagesAskForMore(t *testing.T) {
-	c, v := sessionConfig(t, "allow /*")
+	c, v := sessionConfig(t, "allow /*", "optional /o")
 	two, day, foreign, either := c.Rows[0], c.Rows[0], c.Rows[0], c.Rows[0]
 	two.Path, two.Conditions = "/two", &Conditions{ACRValues: []string{"phr", authz.ACRTwoFactors}}
 	day.Path, day.Conditions = "/recent", &Conditions{MaxAge: 60}
@@ -194,7 +194,7 @@ func TestPagesAskForMore(t *testing.T) {
 		"/recent ann":  303,
 		"/foreign ann": 401, "/foreign ": 401,
 		"/one ann": 200, "/one strong": 200,
-		"/x ann": 200, "/x old": 303,
+		"/x ann": 200, "/x old": 303, "/o old": 200,
 	} {
 		v.begun = nil
 		path, cookie, _ := strings.Cut(request, " ")

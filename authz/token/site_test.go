@@ -43,10 +43,14 @@ func TestSiteSessionIsACookieAndNoToken(t *testing.T) {
 	if err != nil || p.Subject != "u-1" || p.Session != "s-1" || p.Client != "" || len(p.Scopes) != 0 || p.AuthTime.Unix() != 1_800_000_000 {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	access := w.mint(t, w.order(t)).Access
+	access, mixed := w.mint(t, w.order(t)).Access, token.New(token.SiteSession)
+	w.change(t, func(change *tokenstore.Change) {
+		change.Create(tokenstore.CredentialKey(token.Digest(mixed)), token.Record{Kind: token.Access, Subject: "u-1"}, w.db.Now().Add(time.Hour))
+	})
 	for name, c := range map[string]authz.Credential{
 		"as a token":        {Scheme: authz.SchemeBearer, Value: raw},
 		"a token as cookie": {Scheme: authz.SchemeSession, Value: access},
+		"a token's record":  {Scheme: authz.SchemeSession, Value: mixed},
 		"another spelling":  {Scheme: "Session", Value: raw},
 		"cut off":           {Scheme: authz.SchemeSession, Value: raw[:len(raw)-1]},
 		"made up":           {Scheme: authz.SchemeSession, Value: token.New(token.SiteSession)},

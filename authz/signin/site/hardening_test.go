@@ -5,6 +5,7 @@ package site
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -138,7 +139,9 @@ func TestAttackForgedTickets(t *testing.T) {
 			t.Errorf("%s: %d %v", name, p.StatusCode, p.Header)
 		}
 	}
-	if p := b.open("https://" + otherHost + authz.PathSiteSession + "?" + at.RawQuery); p.StatusCode != http.StatusBadRequest {
+	// Even where the other site knows the browser by the same name.
+	b.Jar.SetCookies(&url.URL{Scheme: "https", Host: otherHost}, []*http.Cookie{{Name: browserCookie, Value: b.cookie(legacyHost, browserCookie), Path: "/"}})
+	if p := b.open("https://" + otherHost + authz.PathSiteSession + "?" + at.RawQuery); p.StatusCode != http.StatusBadRequest || b.cookie(otherHost, siteCookie) != "" {
 		t.Errorf("at another site: %d", p.StatusCode)
 	}
 	w.ahead.Store(int64(TicketLifetime))
@@ -226,6 +229,22 @@ func TestAttackReturnAddresses(t *testing.T) {
 		if got := local(target); got != want {
 			t.Errorf("%.60q: %.60q", target, got)
 		}
+	}
+}
+
+// Ensure that where a round began does not get into its handle unseen.
+func TestAttackReturnAddressOfARound(t *testing.T) {
+	w := newWorld(t)
+	answer := httptest.NewRecorder()
+	if err := w.Begin(answer, httptest.NewRequest(http.MethodGet, legacy, nil), protect.Visit{Site: legacy, Back: "//evil.example"}); err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(answer.Header().Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if began, err := w.open(httptest.NewRequest(http.MethodGet, legacy, nil), to.Query().Get(authz.ParamRequest)); err != nil || began.Back != "/" {
+		t.Errorf("%+v, %v", began, err)
 	}
 }
 
