@@ -125,7 +125,7 @@ func (d *Directory) resetting(ctx context.Context, ticket string) (*tokenstore.R
 	if kind, ok := token.Check(ticket); !ok || kind != token.Ticket {
 		return nil, none, ErrTicket
 	}
-	d, db, err := d.open(ctx)
+	_, db, err := d.open(ctx)
 	if err != nil {
 		return nil, none, err
 	}

@@ -105,6 +105,12 @@ func TestPasswordsCountAsTheyAre(t *testing.T) {
 		wantError(t, "one byte less", w.verify("zoe", password[:len(password)-1]), ErrRefused)
 		wantError(t, "one byte more", w.verify("zoe", password+"x"), ErrRefused)
 	}
+	for name, password := range map[string]string{"nul": "short\x00more", "none": "", "bytes": "\xff\xfe\xfd", "endless": strings.Repeat("x", MaxPassword+1)} {
+		if _, err := w.Create(t.Context(), "admin", Addition{Username: name, Hash: cheap.compute(password)}); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "a hash from elsewhere, of what is no password: "+name, w.verify(name, password), ErrRefused)
+	}
 	for _, password := range []string{"", "null", "1234567", strings.Repeat("x", MaxPassword+1), "12345678\x00", "\xff12345678", strings.Repeat("x", 1<<20)} {
 		_, err := w.SetPassword(t.Context(), "admin", u.Subject, NewPassword{Password: password})
 		wantError(t, "set", err, ErrPassword)
@@ -227,6 +233,11 @@ func TestAccountsOfASource(t *testing.T) {
 	if _, err := w.SetPassword(t.Context(), "admin", u.Subject, NewPassword{Password: right}); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("a password here: %v", err)
 	}
+	staff.id = "4712"
+	wantError(t, "another account there, of the name that one had", w.verify("sue", "short"), nil)
+	staff.id, staff.name = "4713", "susan"
+	wantError(t, "and of the name that one has here", w.verify("susan", "short"), ErrRefused)
+	staff.id, staff.name = "4711", "sue"
 	present := func(what string, want, guards error) {
 		t.Helper()
 		_, _, err := w.Present(t.Context(), u.Subject)
@@ -241,6 +252,15 @@ func TestAccountsOfASource(t *testing.T) {
 	present("the source is down", authz.ErrTemporarilyUnavailable, authz.ErrTemporarilyUnavailable)
 	wantError(t, "sign-in while the source is down", w.verify("susan", "short"), authz.ErrTemporarilyUnavailable)
 	staff.trouble = nil
+	if _, err := w.Disable(t.Context(), "admin", u.Subject); err != nil {
+		t.Fatal(err)
+	}
+	staff.name = "susan"
+	wantError(t, "disabled", w.verify("susan", "short"), ErrRefused)
+	if _, err := w.Enable(t.Context(), "admin", u.Subject); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "enabled", w.verify("susan", "short"), nil)
 	// Another configuration serves, without the source, while requests of this one go on.
 	w.Retire(w.directory(cheap))
 	present("no longer configured", ErrNotFound, authz.ErrInvalidToken)
