@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/account"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
 )
@@ -25,6 +26,9 @@ func (a *App) relaxed() []string {
 	}
 	if a.AssertionAudience == AudienceTokenURL {
 		list = append(list, "assertion_audience token_url: another server can pass on assertions that clients make for it")
+	}
+	if a.Developers.Who == account.Everybody {
+		list = append(list, "developers everybody: whoever has an account registers clients, and asks others for their consent")
 	}
 	for _, c := range a.Clients {
 		list = append(list, relaxedClient(&c)...)
