@@ -9,7 +9,7 @@
 //
 //	clean       identity headers that the client sent are removed (clean.go)
 //	row         method and path choose one row of the table (path.go, table.go)
-//	credential  what the request carries to prove itself (credential.go, sources.go)
+//	credential  what the request carries to prove itself (credential.go, sources.go, session.go)
 //	principal   who that stands for, asked of an [Authenticator]
 //	decision    issuer, client, expiry, audience, scopes (decide.go), conditions (condition.go)
 //	upstream    headers that tell the service who calls (upstream.go, fixed.go)
@@ -23,5 +23,6 @@
 // On the way of a request that passes there is no lock held across a call, no
 // goroutine, no log line. The body is read only where tokens are taken from forms
 // (form.go). The ResponseWriter is wrapped only where a request could not be cut
-// otherwise, as in HTTP/3 (sever.go), and where answers are shared (cors.go).
+// otherwise, as in HTTP/3 (sever.go), where answers are shared (cors.go), and where a
+// service may not set cookies of ours (owncookie.go).
 package protect
