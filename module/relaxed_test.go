@@ -22,7 +22,7 @@ func TestRelaxedSettingsAreListed(t *testing.T) {
 	logFile := filepath.Join(dir, "log")
 	config := strings.NewReplacer(
 		`{"level": "ERROR"}`, fmt.Sprintf(`{"level": "WARN", "writer": {"output": "file", "filename": %q}}`, logFile),
-		`"issuer": "https://auth.example.com"`, `"issuer": "http://auth.example.com", "insecure_http": true, "scope_policy": "filter", "assertion_audience": "token_url"`,
+		`"issuer": "https://auth.example.com"`, `"issuer": "http://auth.example.com", "insecure_http": true, "scope_policy": "filter", "assertion_audience": "token_url", "developers": {"who": "everybody"}`,
 		`"secret": ["written-written-written-written-written"]`, `"secret": ["short"], "weak_secret": true`,
 		`"resource": "https://api.example.com"`, `"resource": "https://api.example.com", "allow_ambiguous": ["semicolon"], "upstream": {"keep_credential": true}`,
 		`"requirement": [["orders:read"]]}`, `"requirement": [["orders:read"]], "upstream": {"keep_credential": true}}`,
@@ -44,6 +44,7 @@ func TestRelaxedSettingsAreListed(t *testing.T) {
 		"insecure_http: tokens may travel in the clear",
 		"scope_policy filter: clients may get less than they ask for",
 		"assertion_audience token_url: another server can pass on assertions that clients make for it",
+		"developers everybody: whoever has an account registers clients, and asks others for their consent",
 		"client written: weak_secret",
 		site + "allow_ambiguous semicolon",
 		site + "keep_credential: the service learns tokens",
