@@ -42,6 +42,7 @@ func (v *visit) proceed(ctx context.Context) error {
 	if u.MustChange && u.Local() && p.Methods.Has(factor.ByPassword) {
 		return v.askNewPassword(ctx, u)
 	}
+	set.Expect(v.change)
 	v.change.Expect(tokenstore.Generation{Key: rec.Key, Revision: rec.Revision})
 	cookie, err := v.enter(ctx, v.change, generation)
 	if err != nil {

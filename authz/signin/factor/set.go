@@ -63,6 +63,12 @@ func (s *Set) Subject() string { return s.subject }
 // password does not sign in.
 func (s *Set) Demanded() bool { return len(s.record.Passkeys) > 0 || s.HasTOTP() }
 
+// Expect makes change depend on the set being as it was loaded. Whoever signs
+// somebody in without a second factor expects that there still is none.
+func (s *Set) Expect(change *tokenstore.Change) {
+	change.Expect(tokenstore.Generation{Key: setKey(s.subject), Revision: s.revision})
+}
+
 // save makes change write the set, which must still be as it was loaded.
 func (s *Set) save(change *tokenstore.Change) {
 	if !s.Demanded() {
