@@ -25,8 +25,6 @@ const peopled = `{
 
 http://localhost:{$PORT} {
 	oauth2_server
-	respond /oauth/account "account"
-	respond /oauth/account/security "security"
 }
 `
 
