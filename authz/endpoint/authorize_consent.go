@@ -20,9 +20,8 @@ import (
 // consentPage is what a consent page was shown for, in its handle.
 type consentPage struct {
 	Request authorizationRequest `cbor:"1,keyasint"`
-	// Subject and Session are the account that is asked.
+	// Subject is the user who is asked.
 	Subject string `cbor:"2,keyasint"`
-	Session string `cbor:"3,keyasint"`
 }
 
 // askConsent asks the user, unless nothing needs to be asked.
@@ -52,7 +51,7 @@ func (a *authorization) askConsent(ctx context.Context) error {
 func (a *authorization) consentPage(ctx context.Context) (pages.Consent, error) {
 	keeper := a.server.config.Handles
 	text, err := keeper.Seal(ctx, forConsent, keeper.Binding(a.w, a.r), pageLifetime,
-		&consentPage{a.request, a.account.User.Subject, a.account.Session.ID})
+		&consentPage{a.request, a.account.User.Subject})
 	if err != nil {
 		return pages.Consent{}, err
 	}
@@ -165,14 +164,14 @@ func (a *authorization) checkPage(ctx context.Context) error {
 	return err
 }
 
-// findAsked makes sure that the account that was asked still is signed in here.
+// findAsked makes sure that the user who was asked still is signed in here.
 func (a *authorization) findAsked(ctx context.Context) error {
 	accounts, err := a.server.config.SignIn.Accounts(ctx, a.r)
 	if err != nil {
 		return err
 	}
 	for _, account := range accounts {
-		if account.User.Subject == a.asked.Subject && account.Session.ID == a.asked.Session {
+		if account.User.Subject == a.asked.Subject {
 			a.account = account
 			a.event.Subject = account.User.Subject
 			return nil

@@ -4,7 +4,6 @@
 package endpoint_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -129,6 +128,7 @@ func TestConsentIsForOneGenerationOfAClient(t *testing.T) {
 	if _, err := h.db.Commit(t.Context(), change); err != nil {
 		t.Fatal(err)
 	}
+	h.browser("ann").authorize("client_id=web&scope=a+b&redirect_uri="+escape(webURI)+pkce).page(t, "asked anew", 200)
 	access := h.tokens().field("access_token")
 	if !h.alive(access) {
 		t.Fatal("not alive")
@@ -290,22 +290,17 @@ func TestAuthorizationInTrouble(t *testing.T) {
 
 // Ensure that nothing is issued on the strength of what was revoked before the commit.
 func TestRevocationBeatsTheCode(t *testing.T) {
-	for name, anchor := range map[string]tokenstore.Key{
-		"user": tokenstore.UserAnchorKey("ann"), "session": tokenstore.SessionAnchorKey("session-of-ann"),
+	for name, end := range map[string]func(*house){
+		"session": func(h *house) { h.revoke(t, tokenstore.SessionAnchorKey("session-of-ann")) },
+		"user": func(h *house) {
+			h.set(func() { h.gone["ann"] = true })
+			h.revoke(t, tokenstore.UserAnchorKey("ann"))
+		},
 	} {
 		h := newHouse(t)
 		b := h.browser("ann")
 		page := b.authorize("client_id=web&redirect_uri=" + escape(webURI) + pkce)
-		revoke := func() {
-			change := h.db.NewChange()
-			if change.Delete(anchor); name == "session" {
-				change = h.db.NewChange()
-				change.Revoke(anchor)
-			}
-			if _, err := h.db.Commit(context.Background(), change); err != nil {
-				t.Error(err)
-			}
-		}
+		revoke := func() { end(h) }
 		h.engine.beforeApply.Store(&revoke)
 		b.press(page, "allow", "").page(t, name, 400)
 	}

@@ -143,10 +143,7 @@ func (r *Request) narrowedScopes(all scope.Set) (scope.Set, error) {
 		}
 		return allowed, nil
 	}
-	if !all.Contains(r.Scopes) {
-		return nil, authz.ErrInvalidScope // §6: "MUST NOT include any scope not originally granted"
-	}
-	return r.Grantable(allowed, nil)
+	return r.Grantable(allowed, nil) // §6: "MUST NOT include any scope not originally granted"
 }
 
 // checkUser makes sure that the user may act at present.
