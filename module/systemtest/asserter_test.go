@@ -9,9 +9,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,6 +88,10 @@ func (a asserter) sign(g *gateway, claims map[string]any, header map[jose.Header
 // fresh is a good assertion that was never used.
 func (a asserter) fresh(g *gateway) string { return a.sign(g, a.claims(g, nil), nil) }
 
+// asserted counts assertions. Each comes from an address of its own, so that at a
+// gateway behind a proxy none has to wait because others have failed.
+var asserted atomic.Uint32
+
 // assert asks an endpoint with an assertion, and returns the answer's status and
 // error code. A token in it becomes a canary.
 func (g *gateway) assert(endpoint, assertion string, params url.Values) (status int, code string) {
@@ -94,7 +101,14 @@ func (g *gateway) assert(endpoint, assertion string, params url.Values) (status 
 		"client_assertion":      {assertion}, "grant_type": {"client_credentials"}, "token": {"unknown"},
 	}
 	maps.Copy(form, params)
-	resp, body := g.post("/oauth/"+endpoint, "", "", form)
+	req, err := http.NewRequest(http.MethodPost, g.url("localhost", "/oauth/"+endpoint), strings.NewReader(form.Encode()))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	n := asserted.Add(1)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff))
+	resp, body := g.do(req)
 	var said struct {
 		Error string `json:"error"`
 		token

@@ -59,12 +59,12 @@ http://localhost:{$PORT} {
 
 const sharedSecret = "shared-secret-0123456789abcdefghijklm"
 
-// startAssertions starts a gateway with the [assertions] configuration, and returns
-// its clients "ledger" and "other".
+// startAssertions starts a gateway behind a proxy with the [assertions]
+// configuration, and returns its clients "ledger" and "other".
 func startAssertions(t *testing.T) (g *gateway, ledger, other asserter) {
 	t.Helper()
 	ledger, other = newAsserter(t, "ledger"), newAsserter(t, "other")
-	g = prepare(t, assertions)
+	g = prepare(t, behindProxy(assertions))
 	g.env = append(g.env, "SHARED_SECRET="+sharedSecret,
 		"KEYS="+g.write("ledger.jwks", ledger.public()), "OTHER_KEYS="+g.write("other.jwks", other.public()))
 	g.canary(sharedSecret)
