@@ -49,9 +49,6 @@ func (v *visit) judgeFactor(ctx context.Context) error {
 func (v *visit) prove(ctx context.Context) (factor.Methods, pages.Message, error) {
 	if v.form.Get(pages.FieldDo) == pages.DoPasskey {
 		proof, err := v.provePasskey(ctx)
-		if err == nil && proof.Subject != v.progress.Subject {
-			err = factor.ErrRefused
-		}
 		return proof.Methods, pages.MessagePasskey, err
 	}
 	set, err := factor.Load(ctx, v.db, v.progress.Subject)

@@ -156,6 +156,10 @@ func TestSignInAgain(t *testing.T) {
 	if after := s.signIn("ann").want(200, "/app ann"); after.body != before || b.cookie() == old {
 		t.Errorf("%s, before %s; cookie %v", after.body, before, b.cookie() == old)
 	}
+	thief := w.browser()
+	thief.setCookie(old)
+	w.demand = signin.Demand{Return: "/app", MaxAge: -1}
+	thief.open("/app").want(200, signInPage)
 	s = b.open("/oauth/signin")
 	requests := []*http.Request{s.request("signin", "username", "ann", "password", right), s.request("signin", "username", "ann", "password", right)}
 	var both sync.WaitGroup

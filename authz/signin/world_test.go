@@ -57,6 +57,8 @@ type engine struct {
 	tokenstore.Store
 	failing atomic.Bool
 	commits atomic.Int64
+	// before is done once, before the next commit.
+	before atomic.Pointer[func()]
 }
 
 func (e *engine) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.Item, error) {
@@ -68,6 +70,9 @@ func (e *engine) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.
 
 func (e *engine) Apply(ctx context.Context, b tokenstore.Batch) (tokenstore.Revision, error) {
 	e.commits.Add(1)
+	if before := e.before.Swap(nil); before != nil {
+		(*before)()
+	}
 	return e.Store.Apply(ctx, b)
 }
 
@@ -249,6 +254,15 @@ func (b *browser) cookie() string {
 		}
 	}
 	return ""
+}
+
+// setCookie gives the browser another cookie for the session.
+func (b *browser) setCookie(value string) {
+	at, err := url.Parse(b.w.origin)
+	if err != nil {
+		b.w.Fatal(err)
+	}
+	b.jar.SetCookies(at, []*http.Cookie{{Name: signin.CookieName, Value: value, Path: "/"}})
 }
 
 // find returns what stands in an attribute of the page.
