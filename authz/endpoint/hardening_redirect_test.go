@@ -36,11 +36,7 @@ func TestUnregisteredRedirectURIsGetAPage(t *testing.T) {
 			b.get("/oauth/authorize?"+params).page(t, fmt.Sprintf("%.60s %s", uri, more), 400)
 		}
 	}
-	start := time.Now()
 	b.authorize("client_id=web&redirect_uri="+strings.Repeat("[::", 3900)+pkce).page(t, "R20", 400)
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("R20: %v", took)
-	}
 }
 
 // R15 and duplicates of everything else, in the query and in a form.

@@ -76,7 +76,7 @@ http://api.localhost:{$PORT} {
 // startCoded runs it, and ann is signed in.
 func startCoded(t testing.TB, env ...string) (*gateway, *person) {
 	t.Helper()
-	g := start(t, coded, append([]string{"SECRET=" + codeSecret, "REUSE=30s"}, env...)...)
+	g := start(t, coded, append([]string{"SECRET=" + codeSecret, "REUSE=10m"}, env...)...)
 	g.canary(annPassword)
 	ann := newPerson(g)
 	ann.signUp("ann", annPassword)
