@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/crypto/argon2"
 
+	users "github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore/bolt"
 )
 
@@ -27,6 +29,7 @@ const (
 	bareApply = "/apply" // one Apply of the same store: raw group commit
 	bareBatch = "/batch" // one db.Batch of bbolt, with its defaults
 	bareRaw   = "/raw"   // Apply without HTTP: the loop is inside
+	bareHash  = "/hash"  // the hash of a password, in such a loop
 )
 
 // bareAnswer is as long as a token endpoint's answer.
@@ -67,7 +70,8 @@ func bareHelper(ctx context.Context, o bareOrder) (_ struct{}, err error) {
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST "+bareApply, e.serve(e.applyOne))
 	routes.HandleFunc("POST "+bareBatch, e.serve(e.batchOne))
-	routes.HandleFunc("GET "+bareRaw, e.raw)
+	routes.HandleFunc("GET "+bareRaw, e.loop(e.applyOne))
+	routes.HandleFunc("GET "+bareHash, e.loop(hashOne))
 	server := http.Server{Handler: routes}
 	listener, err := net.Listen("tcp", o.Addr)
 	if err != nil {
@@ -140,20 +144,29 @@ func (s *slowCommits) begin(tx *bbolt.Tx) {
 	}
 }
 
-// raw runs the writes of "conns" callers for "for", without HTTP, and answers
-// with what they saw.
-func (e *bareEndpoint) raw(w http.ResponseWriter, r *http.Request) {
-	conns, err := strconv.Atoi(r.FormValue("conns"))
-	duration, errDuration := time.ParseDuration(r.FormValue("for"))
-	if err := errors.Join(err, errDuration); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+// hashOne computes what a sign-in has to compute at least.
+func hashOne(context.Context) error {
+	p := users.DefaultParams()
+	argon2.IDKey([]byte(password), make([]byte, 16), p.Time, p.Memory, p.Threads, 32)
+	return nil
+}
+
+// loop lets "conns" callers do something for "for", without HTTP, and answers with
+// what they saw.
+func (e *bareEndpoint) loop(do func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conns, err := strconv.Atoi(r.FormValue("conns"))
+		duration, errDuration := time.ParseDuration(r.FormValue("for"))
+		if err := errors.Join(err, errDuration); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		result, err := closedLoop(conns, duration, func() error { return do(r.Context()) })
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(result)
 	}
-	result, err := closedLoop(conns, duration, func() error { return e.applyOne(r.Context()) })
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(result)
 }

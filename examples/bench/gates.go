@@ -67,6 +67,8 @@ func promised() gates {
 		"slow-batch-64":     least(0.9),
 		"slow-issue-p99-64": most(50),
 
+		"signin": least(0.8),
+
 		"restart":  most(0.5),
 		"sweep-1":  most(3),
 		"sweep-16": most(3),

@@ -92,7 +92,7 @@ func (b *bench) issueAt(ctx context.Context, prefix, title string, conns int, g 
 		return err
 	}
 	defer batch.leave()
-	raw := side{name: "Apply without HTTP", pid: barePID, run: rawApply(bareAddr, conns)}
+	raw := side{name: "Apply without HTTP", pid: barePID, run: bareLoop(bareAddr, bareRaw, conns)}
 
 	var issued []sample
 	for _, one := range []struct {
@@ -167,10 +167,10 @@ func formRequest(addr, path, headers, form string) []byte {
 		path, addr, headers, len(form), form)
 }
 
-// rawApply lets the bare endpoint loop by itself.
-func rawApply(addr string, conns int) func(context.Context, time.Duration) (latencies, time.Duration, error) {
+// bareLoop lets the bare endpoint do by itself what is at a path.
+func bareLoop(addr, path string, conns int) func(context.Context, time.Duration) (latencies, time.Duration, error) {
 	return func(ctx context.Context, duration time.Duration) (latencies, time.Duration, error) {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s%s?conns=%d&for=%s", addr, bareRaw, conns, duration), nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s%s?conns=%d&for=%s", addr, path, conns, duration), nil)
 		if err != nil {
 			return nil, 0, err
 		}

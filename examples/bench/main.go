@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures what protecting an API costs, and what issuing tokens
-// costs, as ratios: the same Caddy with and without the guard, the token
-// endpoint and the bare commit below it. See the README.
+// and signing people in cost, as ratios: the same Caddy with and without the guard,
+// the token endpoint and the bare commit below it, a sign-in and the hash of its
+// password. See the README.
 //
 //	go run . [-quick] [-json out.json] [-min protect=0.95,…] [-max restart=0.5,…]
 package main
@@ -27,14 +28,15 @@ import (
 
 // The parts of the benchmark, in the order in which they run.
 const (
-	partRoute = "route"
-	partIssue = "issue"
-	partGo    = "go"
-	partScale = "scale"
-	partPeers = "peers" // only where there are such
+	partRoute  = "route"
+	partIssue  = "issue"
+	partSignIn = "signin"
+	partGo     = "go"
+	partScale  = "scale"
+	partPeers  = "peers" // only where there are such
 )
 
-var allParts = []string{partRoute, partIssue, partGo, partScale, partPeers}
+var allParts = []string{partRoute, partIssue, partSignIn, partGo, partScale, partPeers}
 
 // module is the product's module, whose Caddy is measured.
 const module = "github.com/caddy-oauth2/caddy-oauth2"
@@ -111,11 +113,12 @@ func (b *bench) measureAll(ctx context.Context) error {
 	}
 	b.progress("%s", b.report.Machine.Layout)
 	parts := map[string]func(context.Context) error{
-		partRoute: b.protectedRoute,
-		partIssue: b.issuance,
-		partGo:    b.goBenchmarks,
-		partScale: b.scale,
-		partPeers: b.comparePeers,
+		partRoute:  b.protectedRoute,
+		partIssue:  b.issuance,
+		partSignIn: b.signIns,
+		partGo:     b.goBenchmarks,
+		partScale:  b.scale,
+		partPeers:  b.comparePeers,
 	}
 	for _, part := range allParts {
 		if !slices.Contains(b.opts.parts, part) {
