@@ -45,16 +45,16 @@ func (u Untrusted) String() string {
 		default:
 			marks = 0
 		}
-		if shown >= MaxShown {
+		next := string(r)
+		if space {
+			next = " " + next
+		}
+		if shown += utf8.RuneCountInString(next); shown > MaxShown {
 			b.WriteString("…")
 			break
 		}
-		if space {
-			b.WriteByte(' ')
-			shown, space = shown+1, false
-		}
-		b.WriteRune(r)
-		shown++
+		b.WriteString(next)
+		space = false
 	}
 	return b.String()
 }

@@ -24,11 +24,12 @@ func TestU11Untrusted(t *testing.T) {
 		"\u3164\u2800\u115f":               "",
 		"x\ufe0f\U000e0101y":               "xy",
 		"a" + Untrusted(strings.Repeat("\u0301", 50)) + "b\u0301": "a\u0301\u0301\u0301b\u0301",
-		"\xff\xfe":                             "",
-		"Größe 漢字 עברית 🙂":                     "Größe 漢字 עברית 🙂",
-		Untrusted(strings.Repeat("ä", 100)):    strings.Repeat("ä", 100),
-		Untrusted(strings.Repeat("ä", 101)):    strings.Repeat("ä", 100) + "…",
-		Untrusted(strings.Repeat("x", 10_000)): strings.Repeat("x", 100) + "…",
+		"\xff\xfe":                                "",
+		"Größe 漢字 עברית 🙂":                        "Größe 漢字 עברית 🙂",
+		Untrusted(strings.Repeat("ä", 100)):       strings.Repeat("ä", 100),
+		Untrusted(strings.Repeat("ä", 99) + " ä"): strings.Repeat("ä", 99) + "…",
+		Untrusted(strings.Repeat("ä", 101)):       strings.Repeat("ä", 100) + "…",
+		Untrusted(strings.Repeat("x", 10_000)):    strings.Repeat("x", 100) + "…",
 	} {
 		if got := text.String(); got != want {
 			t.Errorf("%q: %q", string(text), got)
