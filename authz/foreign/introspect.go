@@ -28,7 +28,8 @@ var (
 	errInactive = errors.New("its issuer says it is not active")
 )
 
-// ask asks the issuer about a token (RFC 7662 §2).
+// ask asks the issuer about a token (RFC 7662 §2). An error is trouble; a refusal is
+// a verdict.
 func (i *issuer) ask(ctx context.Context, client *fetch.Client, raw string, now func() time.Time) (*verdict, error) {
 	asked := now() // before the answer is made: what it says is at least as old
 	answer, err := client.Do(ctx, fetch.Request{
@@ -53,7 +54,7 @@ func (i *issuer) ask(ctx context.Context, client *fetch.Client, raw string, now 
 	}
 	p, err := i.judgeAnswer(c, asked)
 	if err != nil {
-		return nil, refusal(err)
+		return &verdict{refused: refusal(err), until: asked.Add(min(i.Introspection.cache(), refusedFor))}, nil
 	}
 	v := &verdict{principal: p, until: asked.Add(i.Introspection.cache())}
 	if p.Expires.IsZero() {

@@ -58,14 +58,68 @@ func TestOpaqueTokensAreAskedAbout(t *testing.T) {
 	w.says(claims{"active": false})
 	w.pass(1)
 	refuses(t, s, "opaque+token", "revoked, after the time", authz.ErrInvalidToken)
-	refuses(t, s, "opaque+token", "again", authz.ErrInvalidToken)
-	if n := w.asked.Load(); n != 3 {
-		t.Errorf("asked %d times, want 3: a refusal is not kept", n)
+	if n := w.asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want twice", n)
 	}
-	if p := passes(t, s, "co2at_ours", "our own"); p.Issuer != ours || w.asked.Load() != 3 {
+	if p := passes(t, s, "co2at_ours", "our own"); p.Issuer != ours || w.asked.Load() != 2 {
 		t.Errorf("our own token: %+v, asked %d times", p, w.asked.Load())
 	}
 	refuses(t, s, "co2at_unknown", "what looks like ours", errAskedUs)
+}
+
+// Ensure that who comes again at once with a token that was refused costs its issuer
+// no question, and that the token is good soon after its issuer says so; and that
+// where no answer may be used again, no refusal is.
+func TestRefusalsAreKeptBriefly(t *testing.T) {
+	w := newWorld(t)
+	s := w.set(w.introspected(time.Minute))
+	w.says(claims{"active": false})
+	for range 10 {
+		refuses(t, s, "token", "unknown to its issuer", authz.ErrInvalidToken)
+	}
+	w.says(w.active(nil))
+	w.pass(refusedFor - 1)
+	refuses(t, s, "token", "within the time", authz.ErrInvalidToken)
+	if n := w.asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+	w.pass(1)
+	passes(t, s, "token", "after it")
+	w.says(claims{"active": false})
+	w.pass(time.Minute)
+	refuses(t, s, "token", "when it has ended", authz.ErrInvalidToken)
+
+	w.asked.Store(0)
+	always := w.set(w.introspected(0))
+	refuses(t, always, "token", "first", authz.ErrInvalidToken)
+	refuses(t, always, "token", "again", authz.ErrInvalidToken)
+	if n := w.asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want at every request", n)
+	}
+}
+
+// Ensure that made-up tokens push no good one out of memory, and that they take no
+// more room than they have.
+func TestRefusalsDisplaceNoGoodToken(t *testing.T) {
+	w := newWorld(t)
+	s := w.set(w.introspected(time.Minute))
+	w.says(w.active(nil))
+	passes(t, s, "good", "first")
+	until := w.now().Add(refusedFor)
+	for i := range 2 * maxRefusals {
+		w.memory.remember(s.digest(fmt.Sprint("made up ", i)), &verdict{refused: authz.ErrInvalidToken, until: until})
+	}
+	passes(t, s, "good", "after the flood")
+	if n := w.asked.Load(); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+	total := 0
+	for i := range w.memory.verdicts {
+		total += len(w.memory.verdicts[i].refused)
+	}
+	if total > maxRefusals {
+		t.Errorf("%d refusals, want at most %d", total, maxRefusals)
+	}
 }
 
 // Ensure that an answer is not used beyond the token's end, and not at all when
@@ -188,7 +242,7 @@ func TestAnswersThatAreNoYes(t *testing.T) {
 		"expired": w.active(claims{"exp": w.now().Unix() - 60}), "not yet": w.active(claims{"nbf": w.now().Unix() + 60}),
 	} {
 		w.says(answer)
-		refuses(t, s, "token", name, authz.ErrInvalidToken)
+		refuses(t, s, name, name, authz.ErrInvalidToken)
 	}
 	for name, answer := range map[string]http.HandlerFunc{
 		"HTML":      func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "<html>") },

@@ -19,6 +19,13 @@ import (
 const (
 	// MaxVerdicts is how many tokens [Memory] knows at one time.
 	MaxVerdicts = 1 << 15
+	// maxRefusals is of how many tokens it knows that their issuer refused them. They
+	// have room of their own: strangers can make up any number.
+	maxRefusals = 1 << 13
+	// refusedFor is how long a refusal is used again, at most: who comes back at once
+	// with what was refused costs the issuer nothing, and a token that its issuer did
+	// not know yet everywhere has a chance soon.
+	refusedFor = 5 * time.Second
 	// shards is how many parts the verdicts are in, each with a lock of its own.
 	shards = 64
 	// maxFlights is how many tokens issuers are asked about at one time.
@@ -69,16 +76,26 @@ type digest [sha256.Size]byte
 // verdict is what was found out about a token. It is never changed.
 type verdict struct {
 	principal *authz.Principal
-	until     time.Time
+	// refused is why its issuer refused it; nil where there is a principal.
+	refused error
+	until   time.Time
 	// keys and version are what its signature was verified by; nil where its
 	// issuer was asked.
 	keys    *jwks.Keys
 	version uint64
 }
 
+// answer is the answer to who presents the token.
+func (v *verdict) answer() (authz.Principal, error) {
+	if v.refused != nil {
+		return authz.Principal{}, v.refused
+	}
+	return *v.principal, nil
+}
+
 type shard struct {
-	mu    sync.Mutex
-	known map[digest]*verdict
+	mu             sync.Mutex
+	known, refused map[digest]*verdict
 }
 
 func (m *Memory) shard(d digest) *shard { return &m.verdicts[d[0]%shards] }
@@ -88,6 +105,9 @@ func (m *Memory) recall(d digest) *verdict {
 	s := m.shard(d)
 	s.mu.Lock()
 	v := s.known[d]
+	if v == nil {
+		v = s.refused[d]
+	}
 	s.mu.Unlock()
 	if v == nil || !m.now().Before(v.until) || v.keys != nil && !v.keys.Current(v.version) {
 		return nil
@@ -95,8 +115,7 @@ func (m *Memory) recall(d digest) *verdict {
 	return v
 }
 
-// remember keeps a verdict. Where there is no room, another one goes: one that
-// has expired, if one of a few is.
+// remember keeps a verdict. Where there is no room, another one of its sort goes.
 func (m *Memory) remember(d digest, v *verdict) {
 	now := m.now()
 	if !now.Before(v.until) {
@@ -105,21 +124,33 @@ func (m *Memory) remember(d digest, v *verdict) {
 	s := m.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known == nil {
-		s.known = map[digest]*verdict{}
+	delete(s.known, d)
+	delete(s.refused, d)
+	if v.refused != nil {
+		keep(&s.refused, maxRefusals/shards, d, v, now)
+	} else {
+		keep(&s.known, MaxVerdicts/shards, d, v, now)
 	}
-	if _, again := s.known[d]; !again && len(s.known) >= MaxVerdicts/shards {
+}
+
+// keep puts a verdict that is not there yet among at most so many. Where there is no
+// room, one that has expired goes, if one of a few is, else any.
+func keep(among *map[digest]*verdict, most int, d digest, v *verdict, now time.Time) {
+	if *among == nil {
+		*among = map[digest]*verdict{}
+	}
+	if len(*among) >= most {
 		const tries = 8
 		victim, looked := d, 0
-		for other, known := range s.known { // in random order
+		for other, known := range *among { // in random order
 			victim = other
 			if looked++; looked == tries || !now.Before(known.until) {
 				break
 			}
 		}
-		delete(s.known, victim)
+		delete(*among, victim)
 	}
-	s.known[d] = v
+	(*among)[d] = v
 }
 
 // flight is a question on its way.
@@ -148,7 +179,7 @@ func (m *Memory) once(ctx context.Context, d digest, ask func(context.Context) (
 		}
 		select {
 		case <-f.done:
-			if own || !late || f.err != nil || m.now().Before(f.verdict.until) {
+			if own || !late || f.err != nil || f.verdict.refused != nil || m.now().Before(f.verdict.until) {
 				return f.verdict, f.err
 			}
 		case <-ctx.Done():

@@ -83,7 +83,7 @@ func (s *Set) Authenticate(ctx context.Context, c authz.Credential) (authz.Princ
 	}
 	d := s.digest(c.Value)
 	if v := s.memory.recall(d); v != nil {
-		return *v.principal, nil
+		return v.answer()
 	}
 	i := s.asked
 	if signed {
@@ -95,7 +95,7 @@ func (s *Set) Authenticate(ctx context.Context, c authz.Credential) (authz.Princ
 	if err != nil {
 		return authz.Principal{}, err
 	}
-	return *v.principal, nil
+	return v.answer()
 }
 
 // find finds out who a token of i stands for.
