@@ -26,10 +26,11 @@ import (
 // as the token endpoint does. It runs where the gateway runs, on the server's
 // core.
 const (
-	bareApply = "/apply" // one Apply of the same store: raw group commit
-	bareBatch = "/batch" // one db.Batch of bbolt, with its defaults
-	bareRaw   = "/raw"   // Apply without HTTP: the loop is inside
-	bareHash  = "/hash"  // the hash of a password, in such a loop
+	bareApply  = "/apply"  // one Apply of the same store, as for a token: raw group commit
+	bareRotate = "/rotate" // the same, as for a refresh token that is replaced
+	bareBatch  = "/batch"  // one db.Batch of bbolt, with its defaults
+	bareRaw    = "/raw"    // Apply without HTTP: the loop is inside
+	bareHash   = "/hash"   // the hash of a password, in such a loop
 )
 
 // bareAnswer is as long as a token endpoint's answer.
@@ -44,10 +45,10 @@ type bareOrder struct {
 
 // bareEndpoint holds the two stores that it writes to.
 type bareEndpoint struct {
-	shape shape
-	store *bolt.Store
-	batch *bbolt.DB
-	slow  *slowCommits
+	shape, rotation shape
+	store           *bolt.Store
+	batch           *bbolt.DB
+	slow            *slowCommits
 }
 
 // bareHelper serves until it is told to end.
@@ -55,7 +56,7 @@ func bareHelper(ctx context.Context, o bareOrder) (_ struct{}, err error) {
 	dir := o.Vault.Path
 	o.Vault.Path = filepath.Join(dir, "shape.db")
 	e := &bareEndpoint{slow: &slowCommits{delay: o.CommitDelay}}
-	if e.shape, err = learnShape(ctx, o.Vault); err != nil {
+	if e.shape, e.rotation, err = learnShapes(ctx, o.Vault); err != nil {
 		return struct{}{}, err
 	}
 	if e.store, err = bolt.Open(ctx, filepath.Join(dir, "apply.db"), bolt.Options{CommitDelay: o.CommitDelay}); err != nil {
@@ -69,6 +70,7 @@ func bareHelper(ctx context.Context, o bareOrder) (_ struct{}, err error) {
 
 	routes := http.NewServeMux()
 	routes.HandleFunc("POST "+bareApply, e.serve(e.applyOne))
+	routes.HandleFunc("POST "+bareRotate, e.serve(e.rotateOne))
 	routes.HandleFunc("POST "+bareBatch, e.serve(e.batchOne))
 	routes.HandleFunc("GET "+bareRaw, e.loop(e.applyOne))
 	routes.HandleFunc("GET "+bareHash, e.loop(hashOne))
@@ -104,6 +106,12 @@ func (e *bareEndpoint) serve(write func(context.Context) error) http.HandlerFunc
 // applyOne writes what one token takes, through the product's engine.
 func (e *bareEndpoint) applyOne(ctx context.Context) error {
 	_, err := e.store.Apply(ctx, e.shape.next())
+	return err
+}
+
+// rotateOne writes what it takes to replace a refresh token.
+func (e *bareEndpoint) rotateOne(ctx context.Context) error {
+	_, err := e.store.Apply(ctx, e.rotation.next())
 	return err
 }
 
@@ -161,7 +169,7 @@ func (e *bareEndpoint) loop(do func(context.Context) error) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		result, err := closedLoop(conns, duration, func() error { return do(r.Context()) })
+		result, err := closedLoop(conns, duration, func(int) error { return do(r.Context()) })
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return

@@ -32,7 +32,7 @@ var ungated = []string{
 	"issue-jwt-16", "issue-assertion-16",
 	"raw-1", "raw-16", "raw-64", "batch-16", "issue-p99-1", "issue-p99-16",
 	"slow-raw-1", "slow-raw-16", "slow-raw-64", "slow-batch-1", "slow-batch-16", "slow-issue-p99-1", "slow-issue-p99-16",
-	"bytes", "heap", "miss", "miss-p99",
+	"code-16", "code-64", "code-p99-16", "refresh-p99-16", "bytes", "heap", "miss", "miss-p99",
 }
 
 // promised are the project's own bounds. Without flags they are shown and do
@@ -67,7 +67,13 @@ func promised() gates {
 		"slow-batch-64":     least(0.9),
 		"slow-issue-p99-64": most(50),
 
-		"signin": least(0.8),
+		"signin":           least(0.8),
+		"refresh-16":       least(0.6),
+		"refresh-64":       least(0.6),
+		"refresh-p99-64":   most(60),
+		"code-p99-64":      most(60),
+		"page-signin-p99":  most(5),
+		"page-consent-p99": most(5),
 
 		"restart":  most(0.5),
 		"sweep-1":  most(3),

@@ -17,8 +17,8 @@ type loopResult struct {
 }
 
 // closedLoop lets n callers do something, each again as soon as it is done, for
-// the duration.
-func closedLoop(n int, duration time.Duration, do func() error) (loopResult, error) {
+// the duration, and at least once. do is told which of them it is for.
+func closedLoop(n int, duration time.Duration, do func(i int) error) (loopResult, error) {
 	var (
 		callers sync.WaitGroup
 		all     = make([]latencies, n)
@@ -27,19 +27,21 @@ func closedLoop(n int, duration time.Duration, do func() error) (loopResult, err
 	)
 	for i := range n {
 		callers.Go(func() {
-			for last := begin; last.Sub(begin) < duration; {
-				if errs[i] = do(); errs[i] != nil {
+			for last := begin; ; {
+				if errs[i] = do(i); errs[i] != nil {
 					return
 				}
 				now := time.Now()
 				all[i] = append(all[i], now.Sub(last))
-				last = now
+				if last = now; last.Sub(begin) >= duration {
+					return
+				}
 			}
 		})
 	}
 	callers.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return loopResult{}, fmt.Errorf("writing: %w", err)
+		return loopResult{}, fmt.Errorf("in a loop of %d: %w", n, err)
 	}
 	result := loopResult{Took: time.Since(begin)}
 	for _, one := range all {

@@ -30,13 +30,13 @@ import (
 const (
 	partRoute  = "route"
 	partIssue  = "issue"
-	partSignIn = "signin"
+	partPeople = "people"
 	partGo     = "go"
 	partScale  = "scale"
 	partPeers  = "peers" // only where there are such
 )
 
-var allParts = []string{partRoute, partIssue, partSignIn, partGo, partScale, partPeers}
+var allParts = []string{partRoute, partIssue, partPeople, partGo, partScale, partPeers}
 
 // module is the product's module, whose Caddy is measured.
 const module = "github.com/caddy-oauth2/caddy-oauth2"
@@ -115,7 +115,7 @@ func (b *bench) measureAll(ctx context.Context) error {
 	parts := map[string]func(context.Context) error{
 		partRoute:  b.protectedRoute,
 		partIssue:  b.issuance,
-		partSignIn: b.signIns,
+		partPeople: b.people,
 		partGo:     b.goBenchmarks,
 		partScale:  b.scale,
 		partPeers:  b.comparePeers,

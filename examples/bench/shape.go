@@ -13,8 +13,8 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
-// shape is what the store is asked to write for one token: the product's own
-// batch, noted while it minted one. Its copies have the same number and sizes of
+// shape is what the store is asked to write for one token, or for one refresh: the
+// product's own batch, noted while it did that. Its copies have the same number and sizes of
 // keys and values, under keys of their own.
 type shape struct {
 	template tokenstore.Batch
@@ -22,27 +22,38 @@ type shape struct {
 	count    *atomic.Uint64
 }
 
-// learnShape mints a token in a store of its own and notes the batch.
-func learnShape(ctx context.Context, o vaultOptions) (shape, error) {
+// learnShapes mints a token and replaces a refresh token in a store of its own, and
+// notes the batches.
+func learnShapes(ctx context.Context, o vaultOptions) (minting, rotation shape, err error) {
 	var note *notingStore
 	v, err := openVault(ctx, o, func(s tokenstore.Store) tokenstore.Store {
 		note = &notingStore{Store: s}
 		return note
 	})
 	if err != nil {
-		return shape{}, err
+		return minting, rotation, err
 	}
-	_, err = v.mint(ctx, 1, liveFor)
-	s := shape{template: note.last, created: map[tokenstore.Key]bool{}, count: new(atomic.Uint64)}
-	for _, e := range s.template.Expect {
+	defer func() { err = errors.Join(err, v.close()) }()
+	if _, err = v.mint(ctx, 1, liveFor); err != nil {
+		return minting, rotation, err
+	}
+	minting = shapeOf(note.last)
+	err = v.rotate(ctx)
+	return minting, shapeOf(note.last), err
+}
+
+func shapeOf(template tokenstore.Batch) shape {
+	s := shape{template: template, created: map[tokenstore.Key]bool{}, count: new(atomic.Uint64)}
+	for _, e := range template.Expect {
 		s.created[e.Key] = e.Revision == 0
 	}
-	return s, errors.Join(err, v.close())
+	return s
 }
 
 // next is a batch of the shape. What the original created gets a random key, an
 // audit entry the next slot of its ring, and the expiry index, whose keys begin
-// with a time, another end.
+// with a time, another end. What the original deleted is not there: a copy has less to
+// do.
 func (s *shape) next() tokenstore.Batch {
 	n := s.count.Add(1)
 	b := tokenstore.Batch{Put: make([]tokenstore.Put, len(s.template.Put)), Delete: s.template.Delete}

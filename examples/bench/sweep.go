@@ -58,7 +58,7 @@ func sweepHelper(ctx context.Context, o sweepOrder) (_ []sweepResult, err error)
 
 // sweepWith measures at one number of callers: without, with, without.
 func (v *vault) sweepWith(ctx context.Context, conns int, o sweepOrder) (sweepResult, error) {
-	save := func() error {
+	save := func(int) error {
 		_, err := v.mint(ctx, 1, liveFor)
 		return err
 	}

@@ -69,11 +69,10 @@ func TestBulkLoadedTokensAreValid(t *testing.T) {
 	}
 }
 
-// Ensure that the bare write has the size of the real one and can be applied
-// again and again.
-func TestShapeIsTheRealBatch(t *testing.T) {
-	o := testVault(t)
-	s, err := learnShape(t.Context(), o)
+// Ensure that a bare write has the size of the real one and can be applied again and
+// again; and that of a refresh is larger than that of a token.
+func TestShapesAreTheRealBatches(t *testing.T) {
+	minting, rotation, err := learnShapes(t.Context(), testVault(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,20 +81,26 @@ func TestShapeIsTheRealBatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.close()
-	for range 3 {
-		b := s.next()
-		if len(b.Put) != len(s.template.Put) || len(b.Expect) != len(s.template.Expect) {
-			t.Errorf("%d puts and %d expectations, the real batch has %d and %d",
-				len(b.Put), len(b.Expect), len(s.template.Put), len(s.template.Expect))
-		}
-		for i, put := range b.Put {
-			if real := s.template.Put[i]; len(put.Key) != len(real.Key) || !bytes.Equal(put.Value, real.Value) {
-				t.Errorf("put %d differs in more than its key", i)
+	for _, s := range []*shape{&minting, &rotation} {
+		for range 3 {
+			b := s.next()
+			if len(b.Put) != len(s.template.Put) || len(b.Expect) != len(s.template.Expect) || len(b.Delete) != len(s.template.Delete) {
+				t.Errorf("%d puts, %d expectations and %d deletions; the real batch has %d, %d and %d", len(b.Put), len(b.Expect), len(b.Delete),
+					len(s.template.Put), len(s.template.Expect), len(s.template.Delete))
+			}
+			for i, put := range b.Put {
+				if real := s.template.Put[i]; len(put.Key) != len(real.Key) || !bytes.Equal(put.Value, real.Value) {
+					t.Errorf("put %d differs in more than its key", i)
+				}
+			}
+			if _, err := v.engine.Apply(t.Context(), b); err != nil {
+				t.Error(err)
 			}
 		}
-		if _, err := v.engine.Apply(t.Context(), b); err != nil {
-			t.Error(err)
-		}
+	}
+	if len(rotation.template.Put) <= len(minting.template.Put) || len(rotation.template.Delete) == 0 {
+		t.Errorf("a refresh puts %d records and deletes %d, a token puts %d",
+			len(rotation.template.Put), len(rotation.template.Delete), len(minting.template.Put))
 	}
 }
 
