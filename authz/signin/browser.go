@@ -74,6 +74,14 @@ func (b *browser) find(subject string) int {
 	return slices.IndexFunc(b.seats, func(s seat) bool { return s.Subject == subject })
 }
 
+// sessionOf is the session of a user's seat, "" if there is none.
+func (b *browser) sessionOf(subject string) string {
+	if i := b.find(subject); i >= 0 {
+		return b.seats[i].Session
+	}
+	return ""
+}
+
 // sit gives a session the first seat.
 func (b *browser) sit(session *Session, now time.Time) {
 	b.leave(session.Subject)

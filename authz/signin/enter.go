@@ -75,7 +75,7 @@ func (v *visit) enter(ctx context.Context, change *tokenstore.Change, generation
 		return nil, v.expired(ctx)
 	}
 	if session == nil {
-		if session, err = v.begin(ctx, change, generation); err != nil {
+		if session, err = v.begin(ctx, change, generation, b); err != nil {
 			return nil, err
 		}
 	} else {
@@ -127,8 +127,13 @@ func (v *visit) vacate(ctx context.Context, change *tokenstore.Change, seat seat
 	return nil
 }
 
-// begin makes change begin a session.
-func (v *visit) begin(ctx context.Context, change *tokenstore.Change, generation tokenstore.Generation) (*Session, error) {
+// begin makes change begin a session in a browser.
+func (v *visit) begin(ctx context.Context, change *tokenstore.Change, generation tokenstore.Generation, b *browser) (*Session, error) {
+	if !v.alone {
+		if err := v.makeRoom(ctx, v.db, change, v.progress.Subject, b.sessionOf(v.progress.Subject)); err != nil {
+			return nil, err
+		}
+	}
 	store, err := v.db.Generations(ctx, v.db.StoreAnchor())
 	if err != nil {
 		return nil, err

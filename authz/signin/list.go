@@ -78,12 +78,25 @@ func (s *Service) EndAll(ctx context.Context, db *tokenstore.DB, change *tokenst
 	return nil
 }
 
-// end makes change end a session.
+// makeRoom makes change end those sessions of a user, the longest unused first, that
+// one more would be too many with. but is one that ends already.
+func (s *Service) makeRoom(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, but string) error {
+	all, err := s.sessions(ctx, db, subject)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(s *Session) bool { return s.ID == but })
+	slices.SortStableFunc(all, func(a, b *Session) int { return a.LastSeen.Compare(b.LastSeen) })
+	for _, session := range all[:max(0, len(all)-MaxSessions+1)] {
+		end(change, session, authz.EventSessionEnded, subject)
+	}
+	return nil
+}
+
+// end makes change end a session. What is noted of the clients that it signed in ends
+// with its anchor, however many they are.
 func end(change *tokenstore.Change, session *Session, event authz.EventType, actor string) {
 	change.Delete(sessionKey(session.Subject, session.ID))
-	for _, client := range session.Clients {
-		change.Delete(signedInKey(session, client))
-	}
 	change.Revoke(tokenstore.SessionAnchorKey(session.ID))
 	change.Audit(tokenstore.AuditEntry{Type: string(event), Outcome: string(authz.Allowed), Subject: session.Subject, Actor: actor})
 }

@@ -139,7 +139,7 @@ func (v *visit) setPassword(ctx context.Context) error {
 			if err := v.EndAll(ctx, v.db, change, p.Subject, v.keep(ctx), p.Subject); err != nil {
 				return err
 			}
-			v.change = change
+			v.change, v.alone = change, true
 			cookie, err = v.enter(ctx, change, generation)
 			return err
 		},
@@ -158,10 +158,7 @@ func (v *visit) keep(ctx context.Context) string {
 	if err != nil {
 		return ""
 	}
-	if i := b.find(v.progress.Subject); i >= 0 {
-		return b.seats[i].Session
-	}
-	return ""
+	return b.sessionOf(v.progress.Subject)
 }
 
 // mine returns the account that the form is about, if it still is signed in here.

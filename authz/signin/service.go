@@ -32,6 +32,10 @@ const (
 	// MaxAccounts is how many users can be signed in in one browser. The session of
 	// whoever was not active for longest ends when one more signs in.
 	MaxAccounts = 10
+	// MaxSessions is how many sessions a user has. One more ends the one that was not
+	// used for longest: whoever knows the password and signs in again and again cannot
+	// make them too many to be ended at once.
+	MaxSessions = 100
 
 	// seenEvery is how old LastSeen may get before a request of the session renews it.
 	seenEvery = 5 * time.Minute

@@ -57,6 +57,8 @@ type visit struct {
 	// change is what will be committed; used: there is something in it.
 	change *tokenstore.Change
 	used   bool
+	// alone: the change ends all other sessions of the user.
+	alone bool
 
 	// answer writes what comes of it. It begins as a refusal, and whatever step
 	// settles it otherwise does so last.
