@@ -120,6 +120,7 @@ test_all() {
 	need gcc gcc libc6-dev # for the race detector
 	need curl curl # the tours of the READMEs
 	need systemd-analyze systemd
+	need chromium chromium # the pages, as people see them
 	need_unpacked prometheus prometheus
 
 	say "format"

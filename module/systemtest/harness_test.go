@@ -11,6 +11,7 @@
 //   - [start] runs a gateway from a Caddyfile, [gateway] is that process;
 //   - [upstream] is a legacy service that remembers every byte it was sent;
 //   - [wire] sends bytes as they are, which no HTTP client would;
+//   - [person] is somebody with a browser without scripts, [tab] one of Chromium's;
 //   - canaries: no secret that a test planted or was given may be in any log
 //     when the test ends.
 package systemtest
@@ -53,7 +54,9 @@ func TestMain(m *testing.M) {
 		caddycmd.Main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	closeBrowser()
+	os.Exit(code)
 }
 
 // gateway is one Caddy: its folder, its ports and, while it runs, its process.
@@ -323,16 +326,24 @@ func (g *gateway) url(host, path string) string { return "http://" + host + ":" 
 // eventually waits until ok holds, and fails the test when it does not in time.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	if !waited(ok) {
+		t.Fatalf("waited %v in vain until %s", patience, what)
+	}
+}
+
+// waited waits until ok holds and reports whether it came to.
+func waited(ok func() bool) bool {
 	deadline := time.After(patience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited %v in vain until %s", patience, what)
+			return false
 		case <-tick.C:
 		}
 	}
+	return true
 }
 
 // accepts reports whether something listens at address.
