@@ -129,6 +129,9 @@ func open(ctx context.Context, path string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	go s.commitAll()
+	if err := removeLeftovers(path); err != nil {
+		opts.Logger.Warn("what an interrupted command left beside the store is still there", "path", path, "error", err)
+	}
 	return s, nil
 }
 
@@ -197,11 +200,13 @@ func create(path string, reserve int) (err error) {
 		return failed(err)
 	}
 	// A link, other than a rename, leaves alone what another process has just made.
-	if err := os.Link(made, path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Link(made, path)
+	if err != nil && !exists(path) {
 		// There are file systems without links.
-		if err := os.Rename(made, path); err != nil {
-			return unavailable(err)
-		}
+		err = os.Rename(made, path)
+	}
+	if err != nil && !exists(path) { // whoever was faster also tidies up
+		return unavailable(err)
 	}
 	return syncDirectory(filepath.Dir(path))
 }
@@ -304,8 +309,7 @@ func isAt(file *os.File, path string) bool {
 		return false
 	}
 	named, err := os.Stat(path)
-	// One that vanished is as good as another: what is locked is whole.
-	return err != nil || os.SameFile(locked, named)
+	return err == nil && os.SameFile(locked, named)
 }
 
 // sleep waits, unless the context ends.

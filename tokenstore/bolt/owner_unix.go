@@ -30,3 +30,8 @@ func adopt(made *os.File, path string) error {
 	}
 	return made.Chown(int(owner.Uid), int(owner.Gid))
 }
+
+// lock locks a file as bbolt does, so that nobody opens it as a store.
+func lock(file *os.File) error {
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}

@@ -30,8 +30,9 @@ const (
 )
 
 var children = map[string]func(path string) error{
-	"hold the store": hold,
-	"fill the disk":  fill,
+	"hold the store":          hold,
+	"fill the disk":           fill,
+	"compact and stand still": stop,
 }
 
 func child(t *testing.T, role, path string) *exec.Cmd {

@@ -14,17 +14,54 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
-// hold opens the store that is about to be replaced, so that nobody else does.
-// Nil: there is none, or none that anybody could use.
-func hold(ctx context.Context, path string, opts Options) (*Store, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// place is a path at which a file is about to be replaced, locked: nobody else
+// replaces it meanwhile, and a server that starts waits and then finds the new one.
+type place struct {
+	path string
+	// store is what is there, or nil where nobody can use that: then file is.
+	store *Store
+	file  *os.File
+	// vacant says that nothing was there: store is empty, and for holding the place.
+	vacant bool
+}
+
+// hold locks a path. Errors are those of [Open].
+func hold(ctx context.Context, path string) (p *place, err error) {
+	p = &place{path: path, vacant: !exists(path)}
+	p.store, err = Open(ctx, path, Options{})
+	switch {
+	case err == nil:
+		p.vacant = p.vacant && p.store.Revision() == 0 // nor has anybody been faster
+		if p.vacant {
+			err = adopt(p.store.file, filepath.Dir(path))
+		}
+	case errors.Is(err, tokenstore.ErrDamaged) || errors.Is(err, tokenstore.ErrFormat):
+		if p.file, err = os.Open(path); err != nil {
+			return nil, unavailable(err)
+		}
+		if err := lock(p.file); err != nil {
+			return nil, errors.Join(fmt.Errorf("%w: %w", tokenstore.ErrLocked, err), p.file.Close())
+		}
+	default:
+		return nil, err
 	}
-	s, err := Open(ctx, path, opts)
-	if errors.Is(err, tokenstore.ErrDamaged) || errors.Is(err, tokenstore.ErrFormat) {
-		return nil, nil
+	if err != nil {
+		return nil, errors.Join(unavailable(err), p.release())
 	}
-	return s, err
+	return p, nil
+}
+
+// release unlocks the path. Where nothing was there and nothing was put there, nothing
+// is afterwards.
+func (p *place) release() error {
+	if p.file != nil {
+		return p.file.Close()
+	}
+	var err error
+	if p.vacant && isAt(p.store.file, p.path) {
+		err = removed(p.path)
+	}
+	return errors.Join(err, p.store.Close())
 }
 
 // draft makes an empty file of mode 0600 beside path, of path's owner, to be given

@@ -41,7 +41,7 @@ type Restored struct {
 
 // Restore puts a backup in the place of the store at path, in one step: whatever
 // happens, path is the old store or the new one, and the old one is kept beside
-// it. The backup is checked to the last record first, and not changed.
+// it. Where there was none, an empty one holds the place meanwhile. The backup is checked to the last record first, and not changed.
 //
 // Errors: ErrLocked while somebody has the store open; ErrSealKey, ErrFormat and
 // ErrDamaged for the backup; ErrOtherStore; ErrUnavailable, ErrFull. After any of
@@ -61,13 +61,13 @@ func Restore(ctx context.Context, backup, path string, opts RestoreOptions) (don
 	if done.Backup, err = checkBackup(ctx, source, opts); err != nil {
 		return done, fmt.Errorf("%s: %w", backup, err)
 	}
-	present, err := hold(ctx, path, Options{})
+	there, err := hold(ctx, path)
 	if err != nil {
 		return done, err
 	}
+	defer func() { err = errors.Join(err, there.release()) }()
 	goesOn := Options{startAt: source.Revision() + revisionGap}
-	if present != nil {
-		defer func() { err = errors.Join(err, present.Close()) }()
+	if present := there.store; present != nil && !there.vacant {
 		if err := opts.succeed(ctx, present, done.Backup); err != nil {
 			return done, err
 		}
@@ -81,7 +81,7 @@ func Restore(ctx context.Context, backup, path string, opts RestoreOptions) (don
 	if err := makeStore(ctx, source.file, made, goesOn, opts.RestoreOptions); err != nil {
 		return done, err
 	}
-	if exists(path) {
+	if !there.vacant {
 		done.Kept = path + ".before-restore-" + opts.Now().UTC().Format("20060102T150405.000Z")
 	}
 	return done, replace(ctx, made, path, done.Kept)
