@@ -16,13 +16,23 @@ import (
 // maxConsents is how many consents of one user are shown.
 const maxConsents = tokenstore.MaxList
 
-// consents lists what a user allows clients, of those that count.
+// consents lists what a user allows clients, of those that count: there may be many
+// before them of clients that are gone.
 func (v *visit) consents(subject string) ([]*consent.Consent, error) {
-	all, _, err := consent.List(v.r.Context(), v.db, subject, "", maxConsents)
-	if err != nil {
-		return nil, err
+	var counting []*consent.Consent
+	for cursor := tokenstore.Cursor(""); ; {
+		all, next, err := consent.List(v.r.Context(), v.db, subject, cursor, tokenstore.MaxList)
+		if err != nil {
+			return nil, err
+		}
+		if all, err = v.counting(all); err != nil {
+			return nil, err
+		}
+		counting = append(counting, all...)
+		if cursor = next; next == "" || len(counting) >= maxConsents {
+			return counting[:min(len(counting), maxConsents)], nil
+		}
 	}
-	return v.counting(all)
 }
 
 // counting are those consents that were given to the client that there is now: not

@@ -108,15 +108,20 @@ func (h *Held) Keep(change *tokenstore.Change) tokenstore.Generation {
 }
 
 // Give makes change remember that the user, asked for some scopes and resources,
-// allowed granted of these. It returns the generation of the consent's anchor.
+// allowed granted of these. It returns the generation of the consent's anchor. That is
+// another one when the user has taken something back: what the client got with it ends.
 func (h *Held) Give(change *tokenstore.Change, now time.Time, asked, granted scope.Set, resources []string) tokenstore.Generation {
 	c, anchor := h.Consent, h.anchor
 	c.Changed = now.Unix()
 	if !h.counts {
+		c.Since = c.Changed
+	}
+	takenBack := slices.ContainsFunc(c.Scopes, func(word string) bool { return asked.Has(word) && !granted.Has(word) })
+	if !h.counts || takenBack {
 		if h.Anchor != "" {
-			change.Delete(tokenstore.ConsentAnchorKey(h.Anchor))
+			change.Revoke(tokenstore.ConsentAnchorKey(h.Anchor))
 		}
-		c.Anchor, c.Since = token.NewID(now), c.Changed
+		c.Anchor = token.NewID(now)
 		anchorKey := tokenstore.ConsentAnchorKey(c.Anchor)
 		change.Create(anchorKey, nil, time.Time{})
 		anchor = tokenstore.SameChange(anchorKey)

@@ -5,6 +5,6 @@
 //
 // What a user allows a client is one record, which is widened when the user says
 // yes to more. Beside it stands an anchor, on which everything depends that the
-// client gets on the strength of it. The anchor stays the same when the record
-// changes, and ends with the consent.
+// client gets on the strength of it. The anchor stays the same when the record is
+// widened. It ends with the consent, and when the user takes something back.
 package consent

@@ -43,21 +43,28 @@ func End(ctx context.Context, db *tokenstore.DB, actor, subject, client string) 
 	return err
 }
 
-// EndAll puts into change what ends all consents of a user, who is being removed.
+// EndAll puts into change what ends all consents of a user, who is being removed. Of
+// more than one change can hold, most end before it.
 func EndAll(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject string) error {
-	for cursor := tokenstore.Cursor(""); ; {
-		consents, next, err := List(ctx, db, subject, cursor, tokenstore.MaxList)
+	for {
+		consents, next, err := List(ctx, db, subject, "", tokenstore.MaxList)
 		if err != nil {
 			return err
 		}
+		part := change
+		if next != "" {
+			part = db.NewChange()
+		}
 		for _, c := range consents {
-			change.Delete(key(subject, c.Client))
-			change.Revoke(tokenstore.ConsentAnchorKey(c.Anchor))
+			part.Delete(key(subject, c.Client))
+			part.Revoke(tokenstore.ConsentAnchorKey(c.Anchor))
 		}
 		if next == "" {
 			return nil
 		}
-		cursor = next
+		if _, err := db.Commit(ctx, part); err != nil {
+			return err
+		}
 	}
 }
 
