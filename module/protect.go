@@ -313,8 +313,8 @@ func (a allowance) Allowed(ctx context.Context, id string) (scope.Set, error) {
 }
 
 // refusalPage answers a refused request by which a browser opens a page.
-func refusalPage(w http.ResponseWriter, refusal *authz.Error, uri string) error {
-	return pages.RenderRefusal(w, pages.RefusalPage{Status: refusal.Status, Code: refusal.Code, Summary: refusal.Description, More: uri})
+func refusalPage(w http.ResponseWriter, r *http.Request, refusal *authz.Error, uri string) error {
+	return pages.RenderRefusal(w, r, pages.RefusalPage{Status: refusal.Status, Code: refusal.Code, Summary: refusal.Description, More: uri})
 }
 
 // trustedPeer reports whether Caddy's trusted_proxies has the request's peer.

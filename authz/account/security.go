@@ -97,9 +97,9 @@ func (v *visit) addPasskey() error {
 	})
 	switch {
 	case errors.Is(err, factor.ErrRefused):
-		return v.security(http.StatusBadRequest, pages.Fault{Field: pages.FieldPasskey, Message: pages.MessagePasskey})
+		return v.security(http.StatusBadRequest, pages.Fault{Message: pages.MessagePasskey})
 	case errors.Is(err, factor.ErrTooMany):
-		return v.security(http.StatusConflict, pages.Fault{Field: pages.FieldPasskey, Message: pages.MessageLimit})
+		return v.security(http.StatusConflict, pages.Fault{Message: pages.MessageLimit})
 	case err != nil:
 		return err
 	}

@@ -34,9 +34,9 @@ func (s *Server) serveErrorPage(w http.ResponseWriter, r *http.Request, code str
 		return err
 	}
 	for _, e := range authz.Errors() {
-		if help, ok := pages.ErrorHelp(code); ok && e.Code == code {
-			return pages.RenderError(w, http.StatusOK, pages.ErrorPage{Code: code, Status: e.Status, Summary: e.Description, Help: help})
+		if e.Code == code {
+			return pages.RenderError(w, r, http.StatusOK, pages.ErrorPage{Code: code, Status: e.Status, Summary: e.Description})
 		}
 	}
-	return pages.RenderError(w, http.StatusNotFound, pages.ErrorPage{Help: pages.UnknownErrorHelp})
+	return pages.RenderError(w, r, http.StatusNotFound, pages.ErrorPage{})
 }

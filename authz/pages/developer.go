@@ -102,8 +102,6 @@ type DeveloperDelete struct {
 	Shell
 	ID   string
 	Name Untrusted
-	// Users is how many users gave it access.
-	Users int
 	// Cancel is the path to go to instead.
 	Cancel string
 }

@@ -55,6 +55,7 @@ func TestTextsAreThereAndUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, "error.html")
 	asks := regexp.MustCompile(`\b(?:t|hint) "([a-z._]+)"|field [.$] "[a-z_]+" "([a-z.]+)"`)
 	for _, file := range files {
 		source, err := os.ReadFile(file)
@@ -78,8 +79,15 @@ func TestTextsAreThereAndUsed(t *testing.T) {
 		used["snippets."+s.ID] = true
 	}
 	for key := range english.text {
-		if !used[key] && !strings.HasPrefix(key, "problem.") {
+		if !used[key] && !strings.HasPrefix(key, "problem.") && !strings.HasPrefix(key, "error.") && !strings.HasPrefix(key, "refusal.") {
 			t.Errorf("nobody says %q", key)
+		}
+	}
+	for _, status := range append(refusals, 0) {
+		for _, key := range []string{RefusalPage{Status: status}.Key(), RefusalPage{Status: status}.Key() + ".title"} {
+			if english.text[key] == "" {
+				t.Errorf("no text %q", key)
+			}
 		}
 	}
 	if declared := constants(t, "Message"); len(declared) != len(Messages()) {

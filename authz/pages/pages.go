@@ -13,6 +13,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 //go:embed style.css
@@ -20,15 +21,6 @@ var style string
 
 //go:embed error.html
 var errorHTML string
-
-//go:embed refusal.html
-var refusalHTML string
-
-var templates = func() *template.Template {
-	t := template.Must(template.New("error").Parse(errorHTML))
-	template.Must(t.New("refusal").Parse(refusalHTML))
-	return t
-}()
 
 // policy lets a page use its own style sheet and nothing else: no script, no
 // request to anywhere, no frame around it, no form.
@@ -38,31 +30,58 @@ var policy = func() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }()
 
-// ErrorPage is the content of the page that explains an error code.
-type ErrorPage struct {
-	// Code is the error code, or "" on the page for a code that does not exist.
-	Code string
-	// Status is the HTTP status that comes with the code.
-	Status int
-	// Summary is the error's own sentence.
-	Summary string
-	// Help says what to do about it.
-	Help string
+// alone are the pages that stand alone, in each language. They are read when
+// somebody needs the first of them: most gateways never do.
+var alone = sync.OnceValues(func() (standing, error) {
+	s := standing{}
+	var err error
+	if s.languages, err = readLanguages(); err != nil {
+		return s, err
+	}
+	for _, l := range s.all {
+		t, err := template.New("").Funcs(template.FuncMap{"t": l.say, "lang": func() string { return l.tag }}).Parse(errorHTML)
+		if err != nil {
+			return s, err
+		}
+		s.pages = append(s.pages, t)
+	}
+	return s, nil
+})
+
+// standing is the pages that stand alone.
+type standing struct {
+	languages
+	pages []*template.Template // by language
 }
 
-// RenderError writes the page with the given status.
-func RenderError(w http.ResponseWriter, status int, page ErrorPage) error {
-	return write(w, status, "error", page)
+// standalone is one of them.
+type standalone interface {
+	template() string
+	// title is the key of its headline among the texts, or "" and the headline itself.
+	title() (key, text string)
 }
 
-// write writes the page only when all of it could be made.
-func write(w http.ResponseWriter, status int, name string, page any) error {
-	var body bytes.Buffer
+// write writes the page, in the language that the request prefers, only when all of
+// it could be made.
+func write(w http.ResponseWriter, r *http.Request, status int, page standalone) error {
+	s, err := alone()
+	if err != nil {
+		return err
+	}
+	i := s.match(r)
+	key, title := page.title()
+	if key != "" {
+		if title, err = s.all[i].say(key); err != nil {
+			return err
+		}
+	}
 	data := struct {
 		Style template.CSS
+		Title string
 		Page  any
-	}{template.CSS(style), page}
-	if err := templates.ExecuteTemplate(&body, name, data); err != nil {
+	}{template.CSS(style), title, page}
+	var body bytes.Buffer
+	if err := s.pages[i].ExecuteTemplate(&body, page.template(), data); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -71,6 +90,7 @@ func write(w http.ResponseWriter, status int, name string, page any) error {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
+	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	// A client that hangs up is no trouble of ours.
 	_, _ = body.WriteTo(w)

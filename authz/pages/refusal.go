@@ -3,7 +3,11 @@
 
 package pages
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strconv"
+)
 
 // RefusalPage is the content of the page that a browser shows where a guard
 // refuses to open what it asked for.
@@ -12,31 +16,33 @@ type RefusalPage struct {
 	Status int
 	// Code is the error code.
 	Code string
-	// Summary is the error's own sentence.
+	// Summary is the error's own sentence, in English.
 	Summary string
 	// More is a page that explains the code, or "".
 	More string
 }
 
-// refusalTitles say in plain words what a status means to who opened a page.
-var refusalTitles = map[int]string{
-	http.StatusBadRequest:            "This request cannot be understood",
-	http.StatusUnauthorized:          "This page is protected",
-	http.StatusForbidden:             "You may not open this page",
-	http.StatusMethodNotAllowed:      "This cannot be done here",
-	http.StatusRequestEntityTooLarge: "Too much was sent",
-	http.StatusTooEarly:              "Please try once more",
+// refusals are the statuses of which the catalogue says in plain words what they
+// mean to who opened a page.
+var refusals = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed,
+	http.StatusRequestEntityTooLarge, http.StatusTooEarly,
 }
 
-// Title is the headline of the page.
-func (p RefusalPage) Title() string {
-	if title, ok := refusalTitles[p.Status]; ok {
-		return title
+// Key names what the catalogue says: what to do, and with ".title" the headline.
+func (p RefusalPage) Key() string {
+	if slices.Contains(refusals, p.Status) {
+		return "refusal." + strconv.Itoa(p.Status)
 	}
-	return "This page cannot be opened"
+	return "refusal.other"
 }
 
-// RenderRefusal writes the page with its status. Other headers stay as they are.
-func RenderRefusal(w http.ResponseWriter, page RefusalPage) error {
-	return write(w, page.Status, "refusal", page)
+func (RefusalPage) template() string { return "refusal" }
+
+func (p RefusalPage) title() (key, text string) { return p.Key() + ".title", "" }
+
+// RenderRefusal writes the page with its status, in the language that the request
+// prefers. Other headers stay as they are.
+func RenderRefusal(w http.ResponseWriter, r *http.Request, page RefusalPage) error {
+	return write(w, r, page.Status, page)
 }

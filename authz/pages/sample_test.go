@@ -89,7 +89,7 @@ func samples() []named {
 			New: true, RedirectURIs: "http://example.com/", GrantTypes: grants, AuthMethods: methods, Scopes: scopes}},
 		named{"developer-secret", DeveloperSecret{Shell: shell("/developer/c-1", ""), ID: "c-5mQ0v3pUq8", Name: "My First Application", Secret: "oas_Vx7Qd0p2mK4nR8sT1uW3yZ5aB6cE9fHjL", Issuer: "https://auth.example.com",
 			AuthorizationEndpoint: "https://auth.example.com/oauth/authorize", TokenEndpoint: "https://auth.example.com/oauth/token", RedirectURI: "https://app.example.org/callback", Scope: "orders:read", AuthMethod: "client_secret_basic", Done: "/oauth/developer"}},
-		named{"developer-delete", DeveloperDelete{Shell: shell("/developer/c-1", ""), ID: "c-5mQ0v3pUq8", Name: "My First Application", Users: 12, Cancel: "/oauth/developer"}},
+		named{"developer-delete", DeveloperDelete{Shell: shell("/developer/c-1", ""), ID: "c-5mQ0v3pUq8", Name: "My First Application", Cancel: "/oauth/developer"}},
 		named{"admin-users", AdminUsers{Shell: shell(PathAdminUsers, ""), Listing: Listing{Search: "a", Next: "/oauth/admin/users?from=x"}, Users: []AdminUserRow{ada, bernd}}},
 		named{"admin-user", AdminUser{Shell: shell("/admin/users/u7f3k2", ""), User: ada, Groups: []Untrusted{"staff", "developers"}, Local: true, Passkeys: 2, TOTP: true, RecoveryCodes: 7,
 			Applications: apps, Sessions: sessions[1:], ResetLink: "https://auth.example.com/oauth/password?ticket=oat_9fK2mQ7sVx4nT8wZ1bC5dE3gH6jL0pRu", ResetUntil: autumn}},

@@ -144,8 +144,11 @@ func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	// RFC 9700 §4.16: for browsers that do not know frame-ancestors.
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
-	// RFC 9700 §4.2.4: no referrer carries the page's address, which may hold a handle or a code, elsewhere.
-	h.Set("Referrer-Policy", "no-referrer")
+	// RFC 9700 §4.2.4: no referrer carries the page's address, which may hold a handle
+	// or a code, anywhere, our own logs included. With "no-referrer" browsers would say
+	// "Origin: null" with our forms, and those that say nothing else of where a form
+	// comes from (no Sec-Fetch-Site: before 2023, or by plain HTTP) could send none.
+	h.Set("Referrer-Policy", "strict-origin")
 	h.Set("Cache-Control", "no-store")
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)

@@ -59,7 +59,7 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("%T: %s", page, got)
 		}
 		for name, value := range map[string]string{
-			"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+			"X-Frame-Options": "DENY", "Cache-Control": "no-store", "Referrer-Policy": "strict-origin",
 			"X-Content-Type-Options": "nosniff", "Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Language",
 		} {
 			if h.Get(name) != value {

@@ -39,7 +39,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, d decision) error
 		return e
 	}
 	if g.config.Page != nil && navigates(r) {
-		return g.config.Page(w, e, g.errorURI(e))
+		return g.config.Page(w, r, e, g.errorURI(e))
 	}
 	answer := struct {
 		Error       string `json:"error"`

@@ -43,7 +43,7 @@ func TestFurtherAttributes(t *testing.T) {
 func TestPageForBrowsers(t *testing.T) {
 	config := testConfig(t, "allow /*")
 	config.ErrorURI = func(code string) string { return "https://auth.example.com/errors/" + code }
-	config.Page = func(w http.ResponseWriter, refusal *authz.Error, uri string) error {
+	config.Page = func(w http.ResponseWriter, _ *http.Request, refusal *authz.Error, uri string) error {
 		w.Header().Set("X-Page", uri)
 		w.WriteHeader(refusal.Status)
 		return nil

@@ -89,7 +89,7 @@ type Config struct {
 	// Page answers refusals of requests by which a browser opens a page, in the
 	// place of the JSON that everybody else gets. The headers are set. uri explains
 	// the error, or is "". Default: everybody gets JSON.
-	Page func(w http.ResponseWriter, refusal *authz.Error, uri string) error
+	Page func(w http.ResponseWriter, r *http.Request, refusal *authz.Error, uri string) error
 	// ErrorURI returns a page that explains an error code (RFC 6750 §3), or "".
 	// Default: none.
 	ErrorURI func(code string) string

@@ -102,7 +102,7 @@ func TestU04U26U30PageHeaders(t *testing.T) {
 			}
 		}
 		if strings.Contains(policy, "unsafe") || s.header.Get("X-Frame-Options") != "DENY" || s.header.Get("Cache-Control") != "no-store" ||
-			s.header.Get("Referrer-Policy") != "no-referrer" || s.header.Get("Access-Control-Allow-Origin") != "" {
+			s.header.Get("Referrer-Policy") != "strict-origin" || s.header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: %v", request, s.header)
 		}
 	}

@@ -81,22 +81,6 @@ func (s *Set) Passkeys() []Passkey { return slices.Clone(s.record.Passkeys) }
 // find is the position of the passkey that match is true for; -1 if there is none.
 func (s *Set) find(match func(Passkey) bool) int { return slices.IndexFunc(s.record.Passkeys, match) }
 
-// RenamePasskey makes change give a passkey another name. Errors: [ErrNotFound],
-// or what is wrong with the name.
-func (s *Set) RenamePasskey(change *tokenstore.Change, id, name string) error {
-	if err := ValidatePasskeyName(name); err != nil {
-		return err
-	}
-	i := s.find(func(p Passkey) bool { return p.ID() == id })
-	if i < 0 {
-		return ErrNotFound
-	}
-	s.record.Passkeys = slices.Clone(s.record.Passkeys)
-	s.record.Passkeys[i].Name = name
-	s.save(change)
-	return nil
-}
-
 // RemovePasskey makes change take a passkey from the user; [ErrNotFound] if there
 // is none with that id.
 func (s *Set) RemovePasskey(change *tokenstore.Change, id, actor string) error {
