@@ -119,6 +119,8 @@ test_all() {
 	need git git
 	need gcc gcc libc6-dev # for the race detector
 	need curl curl # the tours of the READMEs
+	need node nodejs # the example application, and a client library
+	need npm npm
 	need systemd-analyze systemd
 	need chromium chromium # the pages, as people see them
 	need_unpacked prometheus prometheus

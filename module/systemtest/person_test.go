@@ -23,6 +23,8 @@ type person struct {
 	client *http.Client
 	// language is what pages are asked for in.
 	language string
+	// beyond are the ports of applications whose pages it looks at, too.
+	beyond []string
 }
 
 // screen is a page that a person looks at, or whatever the browser was sent to that
@@ -81,7 +83,7 @@ func (p *person) navigate(req *http.Request) *screen {
 		if err != nil {
 			p.g.t.Fatalf("redirected to %q: %v", location, err)
 		}
-		if to.Port() != p.g.port {
+		if to.Port() != p.g.port && !slices.Contains(p.beyond, to.Port()) {
 			s.url = to
 			return s
 		}
