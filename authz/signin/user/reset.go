@@ -27,6 +27,9 @@ var ErrTicket = errors.New("user: the link has expired or was used")
 // reset is a ticket that lets whoever has it choose a user's password, once.
 type reset struct {
 	Subject string `cbor:"1,keyasint"`
+	// PasswordAt is when the password was set that it replaces, in milliseconds since
+	// 1970: once there is another one, nobody needs it.
+	PasswordAt int64 `cbor:"2,keyasint,omitempty"`
 }
 
 // resetKey is where a ticket is kept. Digests of tickets of other rooms are shorter, so
@@ -60,7 +63,7 @@ func (d *Directory) NewReset(ctx context.Context, actor, subject string, lifetim
 	}
 	ticket, expires = token.New(token.Ticket), db.Now().Add(lifetime)
 	change := db.NewChange()
-	change.Create(resetKey(ticket), reset{subject}, expires, anchor)
+	change.Create(resetKey(ticket), reset{subject, u.PasswordAt.UnixMilli()}, expires, anchor)
 	change.Audit(auditEntry(authz.EventResetLinkMade, subject, actor))
 	if _, err := db.Commit(ctx, change); err != nil {
 		return "", expires, err
@@ -137,7 +140,7 @@ func (d *Directory) resetting(ctx context.Context, ticket string) (*tokenstore.R
 		return nil, none, notFound(err)
 	}
 	rec, err := bySubject(ctx, db, spent.Value.Subject)
-	if errors.Is(err, ErrNotFound) || err == nil && (rec.Value.Disabled || !rec.Value.Local()) {
+	if errors.Is(err, ErrNotFound) || err == nil && (rec.Value.Disabled || !rec.Value.Local() || rec.Value.PasswordAt.UnixMilli() != spent.Value.PasswordAt) {
 		return nil, none, ErrTicket
 	}
 	if err != nil {

@@ -74,6 +74,11 @@ func TestLinksEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead("after another one was used", first)
+	own := w.reset(u.Subject)
+	if _, err := w.SetPassword(t.Context(), u.Subject, u.Subject, NewPassword{Password: "a password of my own", KeepSessions: true}); err != nil {
+		t.Fatal(err)
+	}
+	dead("after the user has chosen another password without it", own)
 	shut := w.reset(u.Subject)
 	if _, err := w.Disable(t.Context(), "admin", u.Subject); err != nil {
 		t.Fatal(err)
