@@ -92,7 +92,7 @@ func TestPageLoadsNothing(t *testing.T) {
 	if found := regexp.MustCompile(`(?i)src=|href=|url\(|@import|<script|<link|<form| on[a-z]+=`).FindString(w.Body.String()); found != "" {
 		t.Errorf("the page has %q", found)
 	}
-	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Type": "text/html; charset=utf-8"} {
+	for name, value := range map[string]string{"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Content-Type": "text/html; charset=utf-8"} {
 		if w.Header().Get(name) != value {
 			t.Errorf("%s: %q", name, w.Header().Get(name))
 		}
