@@ -4,6 +4,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,10 +68,11 @@ func (d *Directory) Create(ctx context.Context, actor string, a Addition) (*toke
 }
 
 // Register adds a user who makes the account for themselves, and may choose names,
-// and a password, but neither groups nor claims. Errors: as of Create, [ErrSignUp], and
-// [ErrReserved].
+// and a password, but neither groups nor claims. A name that an account of a source has
+// is taken. Errors: as of Create, [ErrSignUp], and [ErrReserved].
 func (d *Directory) Register(ctx context.Context, a Addition) (*tokenstore.Record[User], error) {
-	if !d.SignUp() {
+	d = d.current()
+	if !d.config.SignUp {
 		return nil, ErrSignUp
 	}
 	if a.Password == "" {
@@ -78,8 +80,15 @@ func (d *Directory) Register(ctx context.Context, a Addition) (*tokenstore.Recor
 	}
 	own := Addition{Username: a.Username, Email: a.Email, Name: a.Name, Password: a.Password}
 	for _, name := range []string{own.Username, own.Email} {
-		if canonical, err := Canonical(name); err == nil && Reserved(canonical) {
+		canonical, err := Canonical(name)
+		if err != nil {
+			continue // Create says what is wrong with it
+		}
+		if Reserved(canonical) {
 			return nil, ErrReserved
+		}
+		if elsewhere, err := d.isElsewhere(ctx, canonical); err != nil || elsewhere {
+			return nil, cmp.Or(err, ErrExists)
 		}
 	}
 	return d.Create(ctx, actorSelf, own)

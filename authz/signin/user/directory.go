@@ -26,7 +26,7 @@ type Config struct {
 	// Params are the costs of new hashes. A hash that cost less is made anew when its
 	// user signs in. Default: [DefaultParams].
 	Params Params
-	// SignUp lets people make accounts for themselves.
+	// SignUp lets people make accounts for themselves. The Sources must be [Naming] then.
 	SignUp bool
 	// Forget lists what puts into the change that removes a user what else goes with
 	// them: second factors, say.
@@ -54,6 +54,9 @@ func New(config Config) (*Directory, error) {
 				return nil, fmt.Errorf("two sources of users are called %s: their accounts would be the same; name one of them otherwise", s.Name)
 			}
 		}
+	}
+	if err := config.checkSignUp(); err != nil {
+		return nil, err
 	}
 	return &Directory{config: config, hashing: hashing{params: config.Params.WithDefaults(), turns: cores}}, nil
 }

@@ -183,6 +183,12 @@ func (h *Htpasswd) Names(id string) (bool, error) {
 	return ok, nil
 }
 
+// TellsNames implements [Naming].
+func (h *Htpasswd) TellsNames() bool { return true }
+
+// HasName implements [Naming].
+func (h *Htpasswd) HasName(_ context.Context, name string) (bool, error) { return h.Names(name) }
+
 // roster returns what the file holds. At most once in [lookPause] somebody looks whether
 // it has changed; nobody waits for who reads it.
 func (h *Htpasswd) roster() (*roster, error) {

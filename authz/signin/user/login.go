@@ -280,8 +280,18 @@ func (l *Login) Has(ctx context.Context, id string, seen time.Time) (bool, error
 	return false, fmt.Errorf("check answers with status %d, which says neither that the account is there nor that it is not", answer.Status)
 }
 
+// TellsNames implements [Naming].
+func (l *Login) TellsNames() bool { return l.Check != "" }
+
+// HasName implements [Naming].
+func (l *Login) HasName(ctx context.Context, name string) (bool, error) {
+	return l.Has(ctx, name, time.Now())
+}
+
 // Interface guards
 var (
 	_ Roster   = (*Htpasswd)(nil)
 	_ Fetching = (*Login)(nil)
+	_ Naming   = (*Htpasswd)(nil)
+	_ Naming   = (*Login)(nil)
 )

@@ -41,6 +41,18 @@ type Roster interface {
 	Names(id string) (bool, error)
 }
 
+// Naming is a [Source] that can tell which names its accounts have without a password.
+// People make accounts for themselves only beside such sources: else somebody would
+// take a name that services know as another's.
+type Naming interface {
+	Source
+	// TellsNames reports whether it can, by its settings.
+	TellsNames() bool
+	// HasName reports whether an account has the name, which is in its [Canonical] form.
+	// An error is trouble.
+	HasName(ctx context.Context, name string) (bool, error)
+}
+
 // Account is what a source says of an account.
 type Account struct {
 	// ID is what the account is called for ever at the source, of 1 to [MaxSourceID]
@@ -111,6 +123,34 @@ func (a Account) validate() error {
 		return authz.ErrTemporarilyUnavailable.Because(errors.New("the source answers with an id that is none"))
 	}
 	return nil
+}
+
+// checkSignUp says which source keeps people from making accounts for themselves.
+func (c *Config) checkSignUp() error {
+	for _, s := range c.Sources {
+		if naming, ok := s.Source.(Naming); c.SignUp && (!ok || !naming.TellsNames()) {
+			return fmt.Errorf("sign_up lets anybody take a name that a user of source %s has, since that cannot tell its names: give it a check, or leave out sign_up", s.Name)
+		}
+	}
+	return nil
+}
+
+// isElsewhere reports whether an account of a source has a canonical name.
+func (d *Directory) isElsewhere(ctx context.Context, name string) (bool, error) {
+	for _, s := range d.config.Sources {
+		naming, ok := s.Source.(Naming)
+		if !ok {
+			continue // not beside sign_up
+		}
+		has, err := naming.HasName(ctx, name)
+		if err != nil {
+			return false, authz.ErrTemporarilyUnavailable.Because(fmt.Errorf("source %s: %w", s.Name, err))
+		}
+		if has {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // presentAtSource reports whether the source of an account still has it.

@@ -80,7 +80,7 @@ func (w *world) directory(params Params, sources ...NamedSource) *Directory {
 		Store:    func(context.Context) (*tokenstore.DB, error) { return w.db, nil },
 		Sources:  sources,
 		Params:   params,
-		SignUp:   true,
+		SignUp:   len(sources) == 0,
 		Recorder: &w.events,
 	})
 	if err != nil {
