@@ -8,11 +8,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/account"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
-	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // accountKeys shows the keys to administrators who are signed in.
@@ -44,20 +42,11 @@ func (k accountKeys) Rotate(ctx context.Context, actor string) error {
 	if err := k.app.gate.wait(ctx); err != nil {
 		return err
 	}
-	rotated, err := k.app.rotateSigningKeys(ctx, keyring.Overlapping)
+	rotated, err := k.app.rotateSigningKeys(ctx, keyring.Overlapping, actor)
 	if errors.Is(err, keyring.ErrFull) || err == nil && rotated == 0 {
 		return account.ErrKeys
 	}
-	if err != nil {
-		return err
-	}
-	change := k.app.runtime.db.NewChange()
-	change.Audit(tokenstore.AuditEntry{Type: string(authz.EventKeyRotated), Outcome: string(authz.Allowed), Actor: actor})
-	if _, err := k.app.runtime.db.Commit(ctx, change); err != nil {
-		return err
-	}
-	k.app.recorder.Record(ctx, authz.Event{Type: authz.EventKeyRotated, Outcome: authz.Allowed, Actor: actor})
-	return nil
+	return err
 }
 
 // Interface guard

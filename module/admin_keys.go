@@ -70,8 +70,7 @@ func postKeyRotate(r *adminRequest) (any, error) {
 
 // rotateSigning brings in a new key for every purpose that has one.
 func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
-	db, err := r.db()
-	if err != nil {
+	if _, err := r.db(); err != nil { // the keys are known once the store is open
 		return nil, err
 	}
 	pace := keyring.Overlapping
@@ -81,7 +80,7 @@ func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
 	case order.Now:
 		pace = keyring.AtOnce
 	}
-	rotated, err := r.app.rotateSigningKeys(r.Context(), pace)
+	rotated, err := r.app.rotateSigningKeys(r.Context(), pace, actorAdmin)
 	if errors.Is(err, keyring.ErrFull) {
 		return nil, adminRefusal(http.StatusConflict, err.Error())
 	}
@@ -91,13 +90,12 @@ func rotateSigning(r *adminRequest, order keyRotation) (any, error) {
 	if rotated == 0 {
 		return nil, adminRefusal(http.StatusConflict, "there are no signing keys: nothing has been signed yet. Opaque tokens are not")
 	}
-	done := authz.Event{Type: authz.EventKeyRotated, Outcome: authz.Allowed, Actor: actorAdmin}
-	return keyRotated{Rotated: rotated, Finished: true}, r.commit(db, db.NewChange(), done)
+	return keyRotated{Rotated: rotated, Finished: true}, nil
 }
 
 // rotateSigningKeys brings in a new key for each purpose that has one, and returns
 // for how many that is. The app has started.
-func (a *App) rotateSigningKeys(ctx context.Context, pace keyring.Pace) (rotated int, err error) {
+func (a *App) rotateSigningKeys(ctx context.Context, pace keyring.Pace, actor string) (rotated int, err error) {
 	for _, purpose := range keyring.Purposes() {
 		inUse, err := a.runtime.signs.InUse(ctx, purpose)
 		if err != nil {
@@ -106,9 +104,10 @@ func (a *App) rotateSigningKeys(ctx context.Context, pace keyring.Pace) (rotated
 		if !inUse {
 			continue
 		}
-		if err := a.runtime.signs.Rotate(ctx, purpose, a.keyPolicy(purpose), pace); err != nil {
+		if err := a.runtime.signs.Rotate(ctx, purpose, a.keyPolicy(purpose), pace, actor); err != nil {
 			return rotated, err
 		}
+		a.recorder.Record(ctx, authz.Event{Type: authz.EventKeyRotated, Outcome: authz.Allowed, Actor: actor})
 		rotated++
 	}
 	return rotated, nil

@@ -4,20 +4,27 @@
 package module
 
 import (
+	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 )
 
 // keysShown is how long the keys of an owner are shown after they were last
 // asked for: a configuration may have dropped who they belong to.
 const keysShown = time.Hour
 
-// keysCollector reads the figures about other servers, their keys above all, when
-// they are asked for. Owners are named where the operator named them; strangers are only counted.
+// keysRead bounds how long a scrape waits for our own keys, which are in memory most
+// of the time.
+const keysRead = time.Second
+
+// keysCollector reads the figures about other servers, their keys above all, and of
+// our own keys, when they are asked for. Owners are named where the operator named
+// them; strangers are only counted.
 type keysCollector struct{}
 
 var (
@@ -27,6 +34,8 @@ var (
 		"Time since the keys of an owner were last fetched.", []string{"owner"}, nil)
 	keysFailing = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "keys_failing"),
 		"1 when the last attempt to fetch the keys of an owner failed, else 0.", []string{"owner"}, nil)
+	signingKeyAge = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "signing_key_age_seconds"),
+		"Time since the present signing key came into use, by what it signs (access, identity).", []string{"use"}, nil)
 	questions = prometheus.NewDesc(prometheus.BuildFQName(namespace, "", "introspection_queries_total"),
 		"Questions to foreign authorization servers about tokens, by outcome (allowed: there was an answer, failed).", []string{"outcome"}, nil)
 )
@@ -37,10 +46,12 @@ func (keysCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- keysAge
 	to <- keysFailing
 	to <- questions
+	to <- signingKeyAge
 }
 
 // Collect implements [prometheus.Collector].
 func (keysCollector) Collect(to chan<- prometheus.Metric) {
+	collectSigning(to)
 	var all, failed, asked, unanswered uint64
 	owners := map[string]jwks.Stats{} // the one that is worse off, where an owner has two sets
 	runtimes.Range(func(_, pooled any) bool {
@@ -75,5 +86,27 @@ func (keysCollector) Collect(to chan<- prometheus.Metric) {
 		if !s.Fetched.IsZero() {
 			to <- prometheus.MustNewConstMetric(keysAge, prometheus.GaugeValue, since(s.Fetched, now), owner)
 		}
+	}
+}
+
+// collectSigning tells the age of the keys that sign, the older one where two stores
+// are open.
+func collectSigning(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), keysRead)
+	defer cancel()
+	ages := map[keyring.Purpose]float64{}
+	runtimes.Range(func(_, pooled any) bool {
+		if rt, ok := pooled.(*runtime); ok {
+			list, _ := rt.signs.List(ctx) // in trouble, which other figures tell of, there is none
+			for _, key := range list {
+				if key.State == keyring.Active {
+					ages[key.Purpose] = max(ages[key.Purpose], since(key.Since, rt.db.Now()))
+				}
+			}
+		}
+		return true
+	})
+	for purpose, age := range ages {
+		to <- prometheus.MustNewConstMetric(signingKeyAge, prometheus.GaugeValue, age, string(purpose))
 	}
 }

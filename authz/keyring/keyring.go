@@ -27,6 +27,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	jws "github.com/caddy-oauth2/caddy-oauth2/authz/jose"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -65,6 +66,8 @@ const (
 	// not cached, and anybody can send tokens that ask for it. A ring made here is
 	// known at once.
 	absentFor = time.Second
+	// actorSchedule is who rotates keys when their time has come.
+	actorSchedule = "schedule"
 	// changeTries bounds how often a change begins anew because somebody else was
 	// faster.
 	changeTries = 5
@@ -237,7 +240,7 @@ func (k *Keyring) signing(ctx context.Context, purpose Purpose, policy Policy, l
 		if able == nil {
 			s.change.Lock()
 		}
-		err = k.amend(ctx, s, func(r *ring) ([]storedKey, error) { return r.next(policy, lasts, k.db.Now()) })
+		err = k.amend(ctx, s, actorSchedule, func(r *ring) ([]storedKey, bool, error) { return r.next(policy, lasts, k.db.Now()) })
 		s.change.Unlock()
 		if able != nil && err != nil && !errors.Is(err, tokenstore.ErrConflict) {
 			return able, nil // a key that is late does no harm yet: the next one tries again
@@ -292,9 +295,9 @@ func (k *Keyring) open(rec *tokenstore.Record[tokenstore.Sealed]) (*ring, error)
 }
 
 // amend reads the ring past the cache and writes what change makes of it, if
-// anything. The error is tokenstore.ErrConflict when somebody else was faster. It
+// anything, with a line in the audit ring where that is a rotation. The error is tokenstore.ErrConflict when somebody else was faster. It
 // is called with the slot's mutex held.
-func (k *Keyring) amend(ctx context.Context, s *slot, change func(*ring) ([]storedKey, error)) error {
+func (k *Keyring) amend(ctx context.Context, s *slot, actor string, change func(*ring) (keys []storedKey, rotates bool, err error)) error {
 	r := &ring{generation: tokenstore.Generation{Key: s.key}}
 	defer func() { s.absent.Store(new(absence)) }() // whatever comes of it
 	rec, err := tokenstore.Load[tokenstore.Sealed](ctx, k.db, s.key)
@@ -304,7 +307,7 @@ func (k *Keyring) amend(ctx context.Context, s *slot, change func(*ring) ([]stor
 	if err != nil && !errors.Is(err, tokenstore.ErrNotFound) {
 		return err
 	}
-	keys, err := change(r)
+	keys, rotates, err := change(r)
 	if err != nil || keys == nil {
 		return err
 	}
@@ -318,6 +321,9 @@ func (k *Keyring) amend(ctx context.Context, s *slot, change func(*ring) ([]stor
 	}
 	c := k.db.NewChange()
 	c.Replace(s.key, r.generation.Revision, sealed, time.Time{})
+	if rotates {
+		c.Audit(tokenstore.AuditEntry{Type: string(authz.EventKeyRotated), Outcome: string(authz.Allowed), Actor: actor})
+	}
 	_, err = k.db.Commit(ctx, c)
 	return err
 }

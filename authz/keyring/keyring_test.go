@@ -114,7 +114,7 @@ func TestPublishedAsLongAsNeeded(t *testing.T) {
 	w := newWorld(t)
 	w.sign(t, keyring.AccessTokens, keyring.Policy{}, time.Hour)
 	long := w.sign(t, keyring.AccessTokens, keyring.Policy{}, lasts)
-	if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce); err != nil {
+	if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(lasts - time.Minute)
@@ -140,7 +140,7 @@ func TestRotate(t *testing.T) {
 		w := newWorld(t)
 		before := w.sign(t, keyring.AccessTokens, keyring.Policy{}, time.Hour)
 		for range 2 { // the second overlapping one finds its key there already
-			if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace); err != nil {
+			if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace, "admin"); err != nil {
 				t.Fatal(err)
 			}
 			if pace == keyring.AtOnce {
@@ -170,7 +170,7 @@ func TestRotate(t *testing.T) {
 func TestRotateWhileWaiting(t *testing.T) {
 	w := newWorld(t)
 	rotate := func(pace keyring.Pace) {
-		if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace); err != nil {
+		if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace, "admin"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -242,11 +242,11 @@ func TestRingIsBounded(t *testing.T) {
 		t.Errorf("the first token: %v", err)
 	}
 	for _, pace := range []keyring.Pace{keyring.Overlapping, keyring.AtOnce} {
-		if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, pace); !errors.Is(err, keyring.ErrFull) {
+		if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, pace, "admin"); !errors.Is(err, keyring.ErrFull) {
 			t.Errorf("rotating: %v", err)
 		}
 	}
-	if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, keyring.Revoking); err != nil {
+	if err := w.keys.Rotate(t.Context(), keyring.AccessTokens, policy, keyring.Revoking, "admin"); err != nil {
 		t.Error(err)
 	}
 	w.sign(t, keyring.AccessTokens, policy, lasts)
@@ -272,7 +272,7 @@ func TestWithdrawnKeysDoNotComeBackWithABackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, purpose := range keyring.Purposes() {
-		if err := w.keys.Rotate(t.Context(), purpose, keyring.Policy{}, keyring.Revoking); err != nil {
+		if err := w.keys.Rotate(t.Context(), purpose, keyring.Policy{}, keyring.Revoking, "admin"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -326,7 +326,7 @@ func TestConcurrentFirstUse(t *testing.T) {
 	}
 	for _, ring := range rings {
 		all.Go(func() {
-			if err := ring.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce); err != nil {
+			if err := ring.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce, "admin"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -387,7 +387,7 @@ func TestTroubleAndPolicy(t *testing.T) {
 	_, _, finding := w.keys.Find(t.Context(), keyring.AccessTokens, "x")
 	_, publishing := w.keys.Published(t.Context(), keyring.AccessTokens)
 	_, listing := w.keys.List(t.Context())
-	rotating := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce)
+	rotating := w.keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, keyring.AtOnce, "admin")
 	for name, err := range map[string]error{"signing": signing, "finding": finding, "publishing": publishing, "listing": listing, "rotating": rotating} {
 		if !errors.Is(err, tokenstore.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

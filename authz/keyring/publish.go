@@ -107,16 +107,17 @@ const (
 // ErrFull: there are [MaxRing] keys whose signatures may still be valid.
 var ErrFull = errors.New("keyring: as many keys are published as can be; wait until what they signed has expired, or revoke them")
 
-// Rotate brings in a new key of the policy's algorithm. Without a ring it makes
-// one. The errors are [ErrFull], except for Revoking, and tokenstore.ErrConflict when
-// others rotate all the time.
-func (k *Keyring) Rotate(ctx context.Context, purpose Purpose, policy Policy, pace Pace) error {
+// Rotate brings in a new key of the policy's algorithm, for an actor whom the audit
+// ring names; where one waits already that will do, it makes none. Without a ring it
+// makes one. The errors are [ErrFull], except for Revoking, and tokenstore.ErrConflict
+// when others rotate all the time.
+func (k *Keyring) Rotate(ctx context.Context, purpose Purpose, policy Policy, pace Pace, actor string) error {
 	s := k.slots[purpose]
 	s.change.Lock()
 	defer s.change.Unlock()
 	err := tokenstore.ErrConflict
 	for try := 0; try < changeTries && errors.Is(err, tokenstore.ErrConflict); try++ {
-		err = k.amend(ctx, s, func(r *ring) ([]storedKey, error) { return r.rotate(policy.withDefaults(), pace, k.db.Now()) })
+		err = k.amend(ctx, s, actor, func(r *ring) ([]storedKey, bool, error) { return r.rotate(policy.withDefaults(), pace, k.db.Now()) })
 	}
 	if err != nil {
 		return fmt.Errorf("rotating the keys of purpose %s: %w", purpose, err)
@@ -126,19 +127,19 @@ func (k *Keyring) Rotate(ctx context.Context, purpose Purpose, policy Policy, pa
 
 // rotate returns the ring with a new key. One that waits already, but not for a
 // rotation that revokes, is that key.
-func (r *ring) rotate(policy Policy, pace Pace, now time.Time) ([]storedKey, error) {
+func (r *ring) rotate(policy Policy, pace Pace, now time.Time) (keys []storedKey, rotates bool, err error) {
 	if len(r.keys) == 0 {
 		return r.next(policy, 0, now)
 	}
-	keys := r.stored(now)
+	keys = r.stored(now)
 	last := &keys[len(keys)-1]
 	waits := r.waiting(now) && last.JWK.Algorithm == policy.Algorithm
 	switch {
 	case waits && pace == Overlapping:
-		return nil, nil
+		return nil, false, nil
 	case waits && pace == AtOnce:
 		last.SignsFrom = now.Unix()
-		return keys, nil
+		return keys, true, nil
 	case r.waiting(now):
 		keys = keys[:len(keys)-1] // it has signed nothing yet
 	}
@@ -148,13 +149,13 @@ func (r *ring) rotate(policy Policy, pace Pace, now time.Time) ([]storedKey, err
 	}
 	k, err := generate(policy.Algorithm, from, time.Duration(last.Longest)*time.Second)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if pace == Revoking {
 		keys = nil
 	}
 	if len(keys) >= MaxRing {
-		return nil, ErrFull
+		return nil, false, ErrFull
 	}
-	return append(keys, k), nil
+	return append(keys, k), true, nil
 }

@@ -107,14 +107,14 @@ func (r *ring) due(policy Policy, now time.Time) bool {
 		len(r.stored(now)) < MaxRing
 }
 
-// next returns the ring as policy wants it now, able to sign what lasts so long;
-// nil when it is so already.
-func (r *ring) next(policy Policy, lasts time.Duration, now time.Time) ([]storedKey, error) {
+// next returns the ring as policy wants it now, able to sign what lasts so long, and
+// whether that is a rotation; nil when it is so already.
+func (r *ring) next(policy Policy, lasts time.Duration, now time.Time) (keys []storedKey, rotates bool, err error) {
 	if len(r.keys) == 0 {
 		k, err := generate(policy.Algorithm, now, max(lasts, usualLongest))
-		return []storedKey{k}, err
+		return []storedKey{k}, false, err
 	}
-	keys, changed := r.stored(now), false
+	keys, lengthened := r.stored(now), false
 	if at := r.signing(now); at.longest() < lasts {
 		// Doubled, so that lifetimes that differ a little cost no write each.
 		longest := int64(max(lasts, 2*at.longest()).Round(time.Second)/time.Second) + 1
@@ -123,19 +123,16 @@ func (r *ring) next(policy Policy, lasts time.Duration, now time.Time) ([]stored
 				keys[i].Longest = max(keys[i].Longest, longest)
 			}
 		}
-		changed = true
+		lengthened = true
 	}
 	if r.due(policy, now) {
 		k, err := generate(policy.Algorithm, now.Add(PublishAhead), time.Duration(keys[len(keys)-1].Longest)*time.Second)
-		if err != nil {
-			return nil, err
-		}
-		keys, changed = append(keys, k), true
+		return append(keys, k), true, err
 	}
-	if !changed {
-		return nil, nil
+	if !lengthened {
+		return nil, false, nil
 	}
-	return keys, nil
+	return keys, false, nil
 }
 
 // stored returns the keys that still count.

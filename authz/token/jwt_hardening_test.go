@@ -151,7 +151,7 @@ func TestKeysRotateWhileAJWTIsVerified(t *testing.T) {
 		rotated := false
 		rotate := func() {
 			rotated = true
-			if err := keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace); err != nil {
+			if err := keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace, "admin"); err != nil {
 				t.Error(err)
 			}
 		}

@@ -163,7 +163,7 @@ func TestJWTAndItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	rotate := func(pace keyring.Pace) {
-		if err := keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace); err != nil {
+		if err := keys.Rotate(t.Context(), keyring.AccessTokens, keyring.Policy{}, pace, "admin"); err != nil {
 			t.Fatal(err)
 		}
 	}
