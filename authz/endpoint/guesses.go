@@ -51,6 +51,26 @@ func (a attempt) failed(err error) {
 	}
 }
 
+// mayPush returns [authz.ErrSlowDown] to who has pushed too many requests in the name
+// of clients that need not prove who they are: each takes room in the store for a while.
+func (x *exchange) mayPush(ctx context.Context) error {
+	if x.server.config.Guesses == nil || x.client.Confidential() {
+		return nil
+	}
+	limits, err := x.server.config.Guesses(ctx)
+	if err != nil {
+		return err
+	}
+	db, err := x.server.config.Store(ctx)
+	if err != nil {
+		return err
+	}
+	if wait := limits.Admit(db.Now(), guess.Try{Kind: guess.Push, Address: x.server.config.Address(x.r)}); wait > 0 {
+		return authz.ErrSlowDown.After(wait) // RFC 9126 §2.3: 429
+	}
+	return nil
+}
+
 // connectionAddress is the address at the other end of the connection.
 func connectionAddress(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -59,3 +59,35 @@ func TestGuessingAtClients(t *testing.T) {
 	w.ahead.Add(int64(time.Minute))
 	w.send("/oauth/token", "job", body, header("Test-Address", here)).want(t, "after waiting", 200, "")
 }
+
+// Ensure that nobody fills the store with requests that a client pushes without a
+// secret, and that clients with one, and others elsewhere, go on.
+func TestPushingWithoutASecret(t *testing.T) {
+	limits := guess.New()
+	h := newHouse(t, func(c *endpoint.Config) {
+		c.Guesses = func(context.Context) (*guess.Limits, error) { return limits, nil }
+		c.Address = func(r *http.Request) netip.Addr { return netip.MustParseAddr(r.Header.Get("Test-Address")) }
+	})
+	const here, body = "198.51.100.1", "client_id=spa&response_type=code&redirect_uri=https://spa.example.com/cb" + pkce
+	push := func(address string) reply {
+		return h.do(h.request("POST", "/oauth/par", body, header("Test-Address", address)))
+	}
+	push(here).want(t, "the first one", 201, "")
+	for range 200 { // what as many pushes do
+		limits.Admit(h.db.Now(), guess.Try{Kind: guess.Push, Address: netip.MustParseAddr(here)})
+		limits.Failed(h.db.Now(), guess.Try{Kind: guess.Push, Address: netip.MustParseAddr(here)})
+	}
+	r := push(here)
+	r.want(t, "one too many", 429, "slow_down")
+	if r.header.Get("Retry-After") == "" {
+		t.Errorf("%v", r.header)
+	}
+	push("192.0.2.1").want(t, "elsewhere", 201, "")
+	h.send("/oauth/par", "pushy", "response_type=code"+pkce, header("Test-Address", here)).want(t, "a client with a secret", 201, "")
+	for range 130 {
+		push("192.0.2.2")
+	}
+	if limits.Check(h.db.Now().Add(-time.Minute), guess.Try{Kind: guess.Push, Address: netip.MustParseAddr("192.0.2.2")}) == 0 {
+		t.Error("pushes are not counted")
+	}
+}

@@ -59,6 +59,7 @@ func (s *Server) push(x *exchange) error {
 	return runAgain(ctx, []step{
 		{"authenticate the client", p.authenticate},
 		{"judge the request", p.judge},
+		{"slow down who pushes many", p.mayPush},
 		{"keep it", p.keep},
 	})
 }

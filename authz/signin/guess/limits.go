@@ -34,6 +34,9 @@ const (
 	// Client: the secret of a client. It waits for tries of this client from this
 	// address only, so that nobody makes a client wait from elsewhere.
 	Client
+	// Push: of requests by clients that have no secret. It is none, but each is kept for
+	// a while, whoever sent it: so each counts, by address alone.
+	Push
 )
 
 // rules are those of one table. After free failures each one doubles the time to
@@ -52,6 +55,8 @@ var (
 	// Behind one address may be an office: a mistake a minute costs nobody anything.
 	addressRules = rules{free: 20, longest: 15 * time.Second, forget: time.Minute}
 	clientRules  = rules{free: 20, longest: 30 * time.Second, forget: time.Minute}
+	// Behind one address may be many with the same application: one a second.
+	pushRules = rules{free: 120, longest: 30 * time.Second, forget: time.Second}
 )
 
 // MaxEntries is how many accounts, and as many addresses, are remembered: about
@@ -74,8 +79,8 @@ type Try struct {
 type Limits struct {
 	seed maphash.Seed
 
-	mu                                       sync.Mutex
-	passwords, secondFactors, addrs, clients table
+	mu                                               sync.Mutex
+	passwords, secondFactors, addrs, clients, pushes table
 }
 
 // New returns limits that know of no failure.
@@ -84,6 +89,7 @@ func New() *Limits {
 		seed:      maphash.MakeSeed(),
 		passwords: newTable(passwordRules, MaxEntries), secondFactors: newTable(secondFactorRules, MaxEntries),
 		addrs: newTable(addressRules, MaxEntries), clients: newTable(clientRules, MaxEntries),
+		pushes: newTable(pushRules, MaxEntries),
 	}
 }
 
@@ -93,10 +99,14 @@ type place struct {
 	key   uint64
 }
 
-// places are those of a try: one or two.
+// places are those of a try: none, one or two.
 func (l *Limits) places(t Try) []place {
 	network := Network(t.Address)
 	switch {
+	case t.Kind == Push && !network.IsValid():
+		return nil
+	case t.Kind == Push:
+		return []place{{&l.pushes, l.hash("", network.String())}}
 	case t.Kind == Client:
 		return []place{{&l.clients, l.hash(t.Account, network.String())}}
 	case t.Device != "":

@@ -28,6 +28,7 @@ func TestDelaysGrow(t *testing.T) {
 		"known browser": {Try{Account: "ada", Device: "laptop"}, []time.Duration{0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60}, 110 * time.Minute},
 		"second factor": {Try{Kind: SecondFactor, Account: "ada"}, []time.Duration{0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600}, 34 * time.Hour},
 		"client":        {Try{Kind: Client, Account: "shop", Address: from("192.0.2.1")}, append(make([]time.Duration, 19), 1, 2, 4, 8, 16, 30, 30), 25 * time.Minute},
+		"push":          {Try{Kind: Push, Address: from("192.0.2.1")}, append(make([]time.Duration, 119), 1, 1, 1), 3 * time.Minute},
 	} {
 		l, now := New(), start
 		for i, wait := range c.waits {
