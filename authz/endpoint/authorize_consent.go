@@ -26,14 +26,14 @@ type consentPage struct {
 
 // askConsent asks the user, unless nothing needs to be asked.
 func (a *authorization) askConsent(ctx context.Context) error {
+	// To a native application the answer may reach another program, which has begun
+	// all this: there the user is asked each time (RFC 8252 §8.6), whoever made it.
+	native := client.IsNative(a.request.RedirectURI)
 	switch {
-	case a.client.FirstParty:
+	case a.client.FirstParty && !native:
 		a.granted = a.request.Scopes
 		return nil
-	case !a.request.Consent && !client.IsNative(a.request.RedirectURI) &&
-		a.held.Covers(a.request.Scopes, a.client.OptionalScopes, a.audience()):
-		// To a native application the answer may reach another program, which has begun
-		// all this: there the user is asked each time (RFC 8252 §8.6).
+	case !a.request.Consent && !native && a.held.Covers(a.request.Scopes, a.client.OptionalScopes, a.audience()):
 		a.granted = a.request.Scopes.Intersect(a.held.Scopes)
 		return nil
 	case a.request.None:
@@ -164,18 +164,25 @@ func (a *authorization) checkPage(ctx context.Context) error {
 	return err
 }
 
-// findAsked makes sure that the user who was asked still is signed in here.
+// findAsked makes sure that the user who was asked still is signed in here, and still
+// meets the request's demand: since the page was shown they may have signed in anew.
 func (a *authorization) findAsked(ctx context.Context) error {
 	accounts, err := a.server.config.SignIn.Accounts(ctx, a.r)
 	if err != nil {
 		return err
 	}
+	demand := a.demand(nil)
+	demand.Subject = a.asked.Subject
 	for _, account := range accounts {
-		if account.User.Subject == a.asked.Subject {
-			a.account = account
-			a.event.Subject = account.User.Subject
-			return nil
+		if account.User.Subject != a.asked.Subject {
+			continue
 		}
+		if !a.server.config.SignIn.Satisfies(account, demand) {
+			return a.ask(ctx, demand)
+		}
+		a.account = account
+		a.event.Subject = account.User.Subject
+		return nil
 	}
 	return errExpired
 }

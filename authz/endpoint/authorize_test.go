@@ -183,6 +183,7 @@ func TestWhoIsAsked(t *testing.T) {
 	}
 	for range 2 {
 		b.authorize("client_id=first"+pkce).code(t, "https://first.example.com/cb")
+		b.authorize("client_id=own"+pkce).page(t, "the operator's own, which any program can pretend to be", 200)
 	}
 	list, _, err := consent.List(t.Context(), h.db, "ann", "", 10)
 	if err != nil || len(list) != 2 {

@@ -313,3 +313,21 @@ func TestSelfRegisteredClientsRedirectNobodyUnknown(t *testing.T) {
 		t.Error("the page does not say whose client it is")
 	}
 }
+
+// Ensure that a consent that was asked for under a strong sign-in is not given under a
+// weaker one of the same user in the same browser.
+func TestConsentUnderAWeakerSignIn(t *testing.T) {
+	h := newHouse(t)
+	h.set(func() { h.acr = "2" })
+	b := h.browser("ann")
+	page := b.authorize("client_id=web&acr_values=2&redirect_uri=" + escape(webURI) + pkce)
+	page.page(t, "signed in by two factors", 200)
+	h.set(func() { h.acr = "1" })
+	for _, button := range []string{"allow", "deny"} {
+		if r := b.press(page, button, ""); r.body != "SIGN IN" || h.demand.Subject != "ann" || strings.Join(h.demand.ACR, " ") != "2" {
+			t.Errorf("%s under one factor: %d %s, %+v", button, r.status, r.body, h.demand)
+		}
+	}
+	h.set(func() { h.acr = "2" })
+	b.press(b.get(h.demand.Return), "allow", "").code(t, webURI)
+}

@@ -59,6 +59,7 @@ func peopled(t testing.TB) []*client.Client {
 		{Client: client.Client{ID: "spa", AuthMethod: "none", GrantTypes: code, Scopes: scope.Set{"a", "b", "openid"}, RedirectURIs: []string{"https://spa.example.com/cb", "https://spa.example.com/q?x=1"}}},
 		{Client: client.Client{ID: "native", AuthMethod: "none", GrantTypes: code, Scopes: scope.Set{"a"}, RedirectURIs: []string{"http://127.0.0.1/cb", "com.example.app:/cb"}}},
 		{Client: client.Client{ID: "first", GrantTypes: code, Scopes: scope.Set{"a", "b"}, FirstParty: true, RedirectURIs: []string{"https://first.example.com/cb"}}},
+		{Client: client.Client{ID: "own", AuthMethod: "none", GrantTypes: code, Scopes: scope.Set{"a"}, FirstParty: true, RedirectURIs: []string{"http://127.0.0.1/own"}}},
 		{Client: client.Client{ID: "old", GrantTypes: []string{"authorization_code"}, Scopes: scope.Set{"a", "openid"}, PKCE: "optional", RedirectURIs: []string{"https://old.example.com/cb"}}},
 		{Client: client.Client{ID: "plain", GrantTypes: []string{"authorization_code"}, Scopes: scope.Set{"a"}, PKCE: "plain", RedirectURIs: []string{"https://plain.example.com/cb"}}},
 		{Client: client.Client{ID: "pushy", GrantTypes: []string{"authorization_code"}, Scopes: scope.Set{"a", "b"}, RequirePAR: true, RedirectURIs: []string{"https://pushy.example.com/cb"}}},
