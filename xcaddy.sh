@@ -119,8 +119,8 @@ test_all() {
 	need git git
 	need gcc gcc libc6-dev # for the race detector
 	need curl curl # the tours of the READMEs
-	need node nodejs # the example application, and a client library
-	need npm npm
+	need npm nodejs npm # the example application, and a client that others wrote
+	node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || fail "Node.js is too old: install 20 or newer"
 	need systemd-analyze systemd
 	need chromium chromium # the pages, as people see them
 	need_unpacked prometheus prometheus

@@ -81,6 +81,7 @@ async function fresh(tokens: Tokens): Promise<Tokens | undefined> {
 const page = (body: ReturnType<typeof html>) => html`<!doctype html>
   <html lang="en">
     <meta name="viewport" content="width=device-width" />
+    <link rel="icon" href="data:," />
     <title>Orders</title>
     <body style="font: 1rem/1.5 system-ui; max-width: 40rem; margin: 3rem auto; padding: 0 1rem">
       <h1>Orders</h1>

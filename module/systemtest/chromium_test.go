@@ -30,8 +30,9 @@ var browser struct {
 	err  error
 }
 
-// startBrowser starts Chromium. It knows no host but those of tests (*.test), which
-// are this machine, and trusts no authority but the tests' own beside those it came with.
+// startBrowser starts Chromium. It knows no host but this machine, by its own names and
+// those of tests (*.test), and trusts no authority but the tests' own beside those it
+// came with.
 func startBrowser() {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -58,7 +59,7 @@ func startBrowser() {
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("password-store", "basic"),
 		chromedp.Flag("lang", "en-US"),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP * ^NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, EXCLUDE localhost, EXCLUDE 127.0.0.1, MAP * ^NOTFOUND"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", a.pin),
 	)
 	browser.ctx, _ = chromedp.NewContext(ctx)
