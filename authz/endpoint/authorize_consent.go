@@ -184,7 +184,20 @@ func (a *authorization) findAsked(ctx context.Context) error {
 		a.event.Subject = account.User.Subject
 		return nil
 	}
-	return errExpired
+	return a.answerAlone(ctx)
+}
+
+// answerAlone takes the answer of somebody who has signed out since the page was shown,
+// perhaps in another tab. Saying no takes no user. For anything else the request begins
+// anew: whoever signs in is asked, whatever was allowed before.
+func (a *authorization) answerAlone(ctx context.Context) error {
+	if a.form.Get(pages.FieldDo) == pages.DoDeny {
+		return a.deny(ctx)
+	}
+	a.request.Consent = true
+	to, err := a.back(ctx)
+	a.reply = func() error { return a.redirect(to) }
+	return err
 }
 
 // obey does what the user said.

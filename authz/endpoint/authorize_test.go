@@ -69,8 +69,7 @@ func TestSignInComesFirst(t *testing.T) {
 		t.Fatalf("%+v", h.demand)
 	}
 	h.browser("ann").get(back).page(t, "another browser", 400)
-	u, _ := url.Parse(h.url)
-	b.http.Jar.SetCookies(u, []*http.Cookie{{Name: "who", Value: "ann"}})
+	b.is("ann")
 	page := b.get(back)
 	page.page(t, "back", 200)
 	b.press(page, "allow", "").code(t, webURI)
@@ -303,6 +302,28 @@ func TestRevocationBeatsTheCode(t *testing.T) {
 		page := b.authorize("client_id=web&redirect_uri=" + escape(webURI) + pkce)
 		revoke := func() { end(h) }
 		h.engine.beforeApply.Store(&revoke)
-		b.press(page, "allow", "").page(t, name, 400)
+		b.press(page, "allow", "").anew(t, name)
 	}
+}
+
+// Ensure that a consent page of somebody who is no longer signed in begins the request
+// anew, with another page for whoever is signed in then, whatever that one allowed
+// before; and that saying no takes nobody.
+func TestConsentPageOutlivesTheSession(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser("bob")
+	const params = "client_id=web&redirect_uri=" + webURI + pkce
+	b.press(b.authorize(params), "allow", "").code(t, webURI)
+
+	b = h.browser("ann")
+	page, another := b.authorize(params), b.authorize(params)
+	b.is("bob")
+	to := b.press(page, "allow", "").anew(t, "allowed as ann")
+	asked := b.get(to)
+	if asked.status != 200 || !strings.Contains(asked.body, "bob") {
+		t.Errorf("%d %s", asked.status, asked.body)
+	}
+	b.press(asked, "allow", "").code(t, webURI)
+	b.press(another, "deny", "").refused(t, "denied as ann", webURI, "access_denied")
+	b.press(another, "allow", "").page(t, "C12: yes after no", 400)
 }

@@ -195,14 +195,21 @@ func (h *house) browser(who string) *browser {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	u, err := url.Parse(h.url)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	b := &browser{h, &http.Client{Jar: jar, Transport: h.http.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if who != "" {
-		jar.SetCookies(u, []*http.Cookie{{Name: "who", Value: who}})
+		b.is(who)
 	}
-	return &browser{h, &http.Client{Jar: jar, Transport: h.http.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return b
+}
+
+// is signs those people in, in place of whoever was.
+func (b *browser) is(who string) {
+	b.h.t.Helper()
+	u, err := url.Parse(b.h.url)
+	if err != nil {
+		b.h.t.Fatal(err)
+	}
+	b.http.Jar.SetCookies(u, []*http.Cookie{{Name: "who", Value: who}})
 }
 
 func (b *browser) do(r *http.Request) reply {
@@ -279,6 +286,16 @@ func (r reply) page(t testing.TB, name string, status int) {
 		r.header.Get("X-Frame-Options") != "DENY" || r.header.Get("Cache-Control") != "no-store" || strings.Contains(r.body, "http-equiv") {
 		t.Errorf("%s: %d %q %.300s", name, r.status, r.header, r.body)
 	}
+}
+
+// anew fails the test unless the answer leads back to the request, and returns where.
+func (r reply) anew(t testing.TB, name string) string {
+	t.Helper()
+	to := r.header.Get("Location")
+	if r.status != http.StatusSeeOther || !strings.HasPrefix(to, "/oauth/authorize?handle=") {
+		t.Errorf("%s: %d %q %.300s", name, r.status, r.header, r.body)
+	}
+	return to
 }
 
 // allow has ann allow a client what it asks for, unless she did before, and returns
