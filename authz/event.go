@@ -82,7 +82,10 @@ type Event struct {
 	Type    EventType
 	Outcome Outcome
 	// Reason is the code of the [Error] when Outcome is not Allowed.
-	Reason    string
+	Reason string
+	// Detail says more than Reason, for logs, in one of a few words: why a client's
+	// assertion was refused.
+	Detail    string
 	GrantType string
 	Client    string
 	Subject   string

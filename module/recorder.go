@@ -77,7 +77,7 @@ func (r *recorder) log(ctx context.Context, e authz.Event) {
 	if line == nil {
 		return
 	}
-	fields := make([]zap.Field, 0, 9)
+	fields := make([]zap.Field, 0, 10)
 	fields = append(fields, zap.String("outcome", string(e.Outcome)))
 	if e.Outcome != authz.Allowed || e.Type == authz.EventIntrospected {
 		pass, leftOut := r.throttle.take(time.Now())
@@ -89,7 +89,7 @@ func (r *recorder) log(ctx context.Context, e authz.Event) {
 		}
 	}
 	for _, field := range [...]struct{ name, value string }{
-		{"reason", e.Reason}, {"grant_type", r.grantType(e.GrantType)}, {"client", e.Client},
+		{"reason", e.Reason}, {"detail", e.Detail}, {"grant_type", r.grantType(e.GrantType)}, {"client", e.Client},
 		{"subject", e.Subject}, {"grant", e.Grant}, {"actor", e.Actor}, {"request", requestID(ctx)},
 	} {
 		if field.value != "" {

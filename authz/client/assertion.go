@@ -49,20 +49,20 @@ const typeAssertion = "client-authentication+jwt"
 // is, and how it is signed. None of it is proved yet.
 func readAssertion(form url.Values) (presented, error) {
 	if form.Get(authz.ParamClientAssertionType) != authz.AssertionTypeJWT {
-		return presented{}, authz.ErrInvalidClient
+		return presented{}, RefusedForm.err()
 	}
 	t, err := jose.Parse(form.Get(authz.ParamClientAssertion), AuthSigningAlgs()...)
 	if err != nil {
-		return presented{}, authz.ErrInvalidClient
+		return presented{}, RefusedForm.err()
 	}
 	if t.Header.Type != "" && !t.Header.Is("JWT") && !t.Header.Is(typeAssertion) {
-		return presented{}, authz.ErrInvalidClient // made for something else (RFC 8725 §3.11)
+		return presented{}, RefusedForm.err() // made for something else (RFC 8725 §3.11)
 	}
 	var said struct {
 		Subject string `json:"sub"`
 	}
 	if t.Peek(&said) != nil || said.Subject == "" {
-		return presented{}, authz.ErrInvalidClient
+		return presented{}, RefusedForm.err()
 	}
 	if id := form.Get(authz.ParamClientID); id != "" && id != said.Subject {
 		// RFC 7521 §4.2: it "MUST identify the same client as is identified by the client assertion".
@@ -82,29 +82,34 @@ type claims struct {
 	ID        string       `json:"jti"`
 }
 
-// valid reports whether the claims authenticate the client of the given id, at the
-// time now, to a server that goes by the names in audience.
-func (c *claims) valid(id string, now time.Time, audience []string) bool {
-	return c.Issuer == id && c.Subject == id && // §3, items 1 and 2.B
-		c.Audience.within(audience) && // item 3
-		c.ID != "" && len(c.ID) <= MaxAssertionID && // item 7
-		c.timely(now)
+// refused returns why the claims do not authenticate the client of the given id, at
+// the time now, to a server that goes by the names in audience; empty if they do.
+func (c *claims) refused(id string, now time.Time, audience []string) Refusal {
+	switch {
+	case c.Issuer != id || c.Subject != id: // §3, items 1 and 2.B
+		return RefusedIssuer
+	case !c.Audience.within(audience): // item 3
+		return RefusedAudience
+	case c.ID == "" || len(c.ID) > MaxAssertionID: // item 7
+		return RefusedID
+	}
+	return c.untimely(now)
 }
 
-// timely checks the times: exp must be there, and near; nbf and iat must not be
+// untimely checks the times: exp must be there, and near; nbf and iat must not be
 // ahead (§3, items 4 to 6).
-func (c *claims) timely(now time.Time) bool {
+func (c *claims) untimely(now time.Time) Refusal {
 	earliest, latest := dateOf(now.Add(-AssertionLeeway)), dateOf(now.Add(AssertionLeeway))
 	longest := numericDate(MaxAssertionLifetime.Seconds())
 	switch {
 	case c.Expires == nil || *c.Expires <= earliest || *c.Expires > latest+longest:
-		return false
+		return RefusedExpiry
 	case c.NotBefore != nil && *c.NotBefore > latest:
-		return false
-	case c.IssuedAt != nil:
-		return *c.IssuedAt <= latest && *c.IssuedAt <= *c.Expires && *c.Expires-*c.IssuedAt <= longest
+		return RefusedTime
+	case c.IssuedAt != nil && (*c.IssuedAt > latest || *c.IssuedAt > *c.Expires || *c.Expires-*c.IssuedAt > longest):
+		return RefusedTime
 	}
-	return true
+	return ""
 }
 
 // expiry is from when on the assertion is refused for its age alone.

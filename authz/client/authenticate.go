@@ -79,10 +79,13 @@ func (a *Authenticator) authenticate(ctx context.Context, header http.Header, fo
 	// one check of a signature, and one look for a client that the store does not have.
 	who := Authenticated{Client: found.client, record: found.record}
 	var matched bool
+	refused := error(authz.ErrInvalidClient)
 	if p.assertion != nil {
-		if matched, who.once, err = a.judge(ctx, found, p.assertion); err != nil {
+		var why Refusal
+		if who.once, why, err = a.judge(ctx, found, p.assertion); err != nil {
 			return Authenticated{}, authz.ErrTemporarilyUnavailable.Because(err)
 		}
+		matched, refused = why == "", why.err()
 	} else {
 		matched = secrets.match(found.secrets(), p.secrets, found.now) || p.method == authz.AuthNone
 	}
@@ -94,5 +97,5 @@ func (a *Authenticator) authenticate(ctx context.Context, header http.Header, fo
 			return Authenticated{}, err
 		}
 	}
-	return Authenticated{}, authz.ErrInvalidClient
+	return Authenticated{}, refused
 }

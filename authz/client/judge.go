@@ -23,13 +23,14 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/jwks"
 )
 
-// judge reports whether the client that was found made the assertion t, here and
-// now, and what mark that leaves. An error is trouble of ours.
+// judge finds out whether the client that was found made the assertion t, here and
+// now, and what mark that leaves. The refusal is empty if it did; an error is trouble
+// of ours.
 //
 // The signature comes first, so that all other refusals are nobody's but the
 // client's to see. Where there is no client, or one that authenticates otherwise,
 // a signature is checked all the same, with keys that are nobody's.
-func (a *Authenticator) judge(ctx context.Context, f found, t *jose.Token) (bool, once, error) {
+func (a *Authenticator) judge(ctx context.Context, f found, t *jose.Token) (once, Refusal, error) {
 	c := f.client
 	if c != nil && (c.Method() != signingMethod(t.Header.Algorithm) || c.AuthSigningAlg != "" && c.AuthSigningAlg != t.Header.Algorithm) {
 		c = nil
@@ -41,18 +42,26 @@ func (a *Authenticator) judge(ctx context.Context, f found, t *jose.Token) (bool
 	} else {
 		signed, err = a.signedWithKey(ctx, c, t)
 	}
-	if !signed || err != nil {
-		return false, once{}, err
+	switch {
+	case err != nil:
+		return once{}, "", err
+	case c == nil:
+		return once{}, RefusedClient, nil
+	case !signed:
+		return once{}, RefusedSignature, nil
 	}
 	db, err := a.Clients.open(ctx)
 	if err != nil {
-		return false, once{}, err
+		return once{}, "", err
 	}
 	var said claims
-	if t.Claims(&said) != nil || !said.valid(c.ID, db.Now(), a.Audience) {
-		return false, once{}, nil
+	if t.Claims(&said) != nil {
+		return once{}, RefusedForm, nil
 	}
-	return true, onceOf(c.ID, said.ID, said.expiry()), nil
+	if refused := said.refused(c.ID, db.Now(), a.Audience); refused != "" {
+		return once{}, refused, nil
+	}
+	return onceOf(c.ID, said.ID, said.expiry()), "", nil
 }
 
 // signedWithSecret reports whether t bears a MAC under a secret of c (RFC 7518

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -48,7 +47,7 @@ func (a Authenticated) CheckUnspent(ctx context.Context, db *tokenstore.DB) erro
 	case err != nil:
 		return err
 	}
-	return authz.ErrInvalidClient
+	return RefusedReplay.err()
 }
 
 // Spend makes change spend the assertion. If another request has spent it, the

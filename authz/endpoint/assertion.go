@@ -72,7 +72,7 @@ func (x *exchange) spend(ctx context.Context, who client.Authenticated) error {
 	who.Spend(change)
 	_, err = db.Commit(ctx, change)
 	if errors.Is(err, tokenstore.ErrConflict) {
-		return authz.ErrInvalidClient // another request was first
+		return authz.ErrInvalidClient.Because(client.RefusedReplay) // another request was first
 	}
 	x.use.spent = err == nil
 	return err

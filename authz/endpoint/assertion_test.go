@@ -95,7 +95,7 @@ func TestAssertionGetsOneAnswer(t *testing.T) {
 		}
 		for path, body := range map[string]string{"/oauth/token": token, "/oauth/introspect": "token=" + alive, "/oauth/revoke": "token=" + alive} {
 			w.sendForm(path, body+assertion).want(t, name+", then "+path, 401, "invalid_client")
-			if e := w.events.last(); e.Outcome != authz.Denied || e.Reason != "invalid_client" || e.Type == authz.EventTokenIssued {
+			if e := w.events.last(); e.Outcome != authz.Denied || e.Reason != "invalid_client" || e.Detail != "assertion_replayed" || e.Type == authz.EventTokenIssued {
 				t.Errorf("%s, then %s: event %+v", name, path, e)
 			}
 		}

@@ -160,6 +160,7 @@ func (x *exchange) record(err error, took time.Duration) {
 		e.Outcome, e.Reason = authz.Failed, authz.ErrServer.Code
 		if known := (*authz.Error)(nil); errors.As(err, &known) {
 			e.Reason = known.Code
+			e.Detail = string(client.RefusalIn(err))
 			if known.Status < http.StatusInternalServerError {
 				e.Outcome = authz.Denied
 			}

@@ -187,6 +187,8 @@ func TestForgedAssertionIsRefused(t *testing.T) {
 			}
 		}
 	}
+	// The audit log says why, to whom it concerns.
+	eventually(t, "a refused assertion is in the log", func() bool { return strings.Contains(g.logs.String(), `"detail":"assertion_`) })
 	for name, params := range map[string]url.Values{
 		"a secret beside it":         {"client_id": {"ledger"}, "client_secret": {"x"}},
 		"another client_id":          {"client_id": {"other"}},
