@@ -77,11 +77,15 @@ func javascript(p DeveloperSecret) string {
 	case p.Secret != "":
 		proof = "oauth.ClientSecretPost(process.env.CLIENT_SECRET)"
 	}
+	options := "{ algorithm: 'oauth2' }"
+	if strings.HasPrefix(p.Issuer, "http:") {
+		options = "{ algorithm: 'oauth2', execute: [oauth.allowInsecureRequests] }"
+	}
 	return `// npm install openid-client
 import * as oauth from 'openid-client'
 
 const config = await oauth.discovery(new URL(` + quoted(p.Issuer) + `), ` + quoted(p.ID) + `,
-  undefined, ` + proof + `, { algorithm: 'oauth2' })
+  undefined, ` + proof + `, ` + options + `)
 
 // Keep both in the user's session.
 const verifier = oauth.randomPKCECodeVerifier()

@@ -6,6 +6,7 @@ package systemtest
 import (
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,6 +41,7 @@ func TestReadmeLeadsPeopleToTheEndOfAGrant(t *testing.T) {
 	ann.is(http.StatusOK, "My orders")
 	id := evaluate[string](ann, "document.querySelector('#client-id').innerText")
 	secret := g.canary(evaluate[string](ann, "document.querySelector('#client-secret').innerText"))
+	script := evaluate[string](ann, "document.querySelector('#javascript').innerText")
 
 	blocks := snippets(t, "README.md", "sh")
 	start := slices.IndexFunc(blocks, func(block string) bool { return strings.Contains(block, startsApplication) })
@@ -54,6 +56,25 @@ func TestReadmeLeadsPeopleToTheEndOfAGrant(t *testing.T) {
 
 	ann.open(application).press("Sign in").is(http.StatusOK, "My orders asks for access to your account")
 	ann.press("Allow").is(http.StatusOK, "Orders").sees("from client '" + id + "' with scope 'orders:read', user 'ann', Authorization ''")
+	ann.open(g.requestOf(script, secret)).is(http.StatusOK, "My orders asks for access to your account")
 	ann.open(account).press("End access of My orders").sees("No application has access to your account")
 	ann.open(application).sees("Your access has ended")
+}
+
+// requestOf runs the part of the developer page's script that makes an authorization
+// request, which it returns, with what the example application has installed.
+func (g *gateway) requestOf(script, secret string) string {
+	g.t.Helper()
+	before, _, found := strings.Cut(script, "// At the redirect URI")
+	if !found {
+		g.t.Fatalf("the script has no end: %s", script)
+	}
+	node := exec.CommandContext(g.t.Context(), "node", g.write("examples/relying-party/script.mjs", before+"console.log(url.href)\n"))
+	node.Env = append(os.Environ(), "CLIENT_SECRET="+secret)
+	node.Stderr = g.logs
+	out, err := node.Output()
+	if err != nil {
+		g.t.Fatalf("%v\n%s\n%s", err, script, g.logs)
+	}
+	return strings.TrimSpace(string(out))
 }
