@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
 // RefusalPage is the content of the page that a browser shows where a guard
@@ -31,7 +33,10 @@ var refusals = []int{
 
 // Key names what the catalogue says: what to do, and with ".title" the headline.
 func (p RefusalPage) Key() string {
-	if slices.Contains(refusals, p.Status) {
+	switch {
+	case p.Code == authz.ErrCrossOrigin.Code:
+		return "refusal." + p.Code // who may open the page, and must do it there
+	case slices.Contains(refusals, p.Status):
 		return "refusal." + strconv.Itoa(p.Status)
 	}
 	return "refusal.other"

@@ -31,11 +31,11 @@ func (v *visit) judgeFactor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	methods, message, err := v.prove(ctx)
+	methods, fault, err := v.prove(ctx)
 	t.judged(err, factor.ErrRefused)
 	if errors.Is(err, factor.ErrRefused) {
 		v.refused(ctx, v.progress.Subject, authz.ErrDenied)
-		return v.askFactorAgain(ctx, http.StatusForbidden, pages.Fault{Message: message})
+		return v.askFactorAgain(ctx, http.StatusForbidden, fault)
 	}
 	if err != nil {
 		return err
@@ -46,21 +46,21 @@ func (v *visit) judgeFactor(ctx context.Context) error {
 }
 
 // prove judges what was sent, and says what to tell people if it is nothing.
-func (v *visit) prove(ctx context.Context) (factor.Methods, pages.Message, error) {
+func (v *visit) prove(ctx context.Context) (factor.Methods, pages.Fault, error) {
 	if v.form.Get(pages.FieldDo) == pages.DoPasskey {
 		proof, err := v.provePasskey(ctx)
-		return proof.Methods, pages.MessagePasskey, err
+		return proof.Methods, pages.Fault{Message: pages.MessagePasskey}, err
 	}
 	set, err := factor.Load(ctx, v.db, v.progress.Subject)
 	if err != nil {
-		return 0, "", err
+		return 0, pages.Fault{}, err
 	}
 	if v.form.Get(pages.FieldDo) == pages.DoRecovery {
 		methods, err := set.UseRecoveryCode(v.db, v.change, v.form.Get(pages.FieldRecovery))
-		return methods, pages.MessageRecovery, err
+		return methods, pages.Fault{Field: pages.FieldRecovery, Message: pages.MessageRecovery}, err
 	}
 	methods, err := set.UseTOTP(ctx, v.db, v.change, v.form.Get(pages.FieldCode))
-	return methods, pages.MessageCode, err
+	return methods, pages.Fault{Field: pages.FieldCode, Message: pages.MessageCode}, err
 }
 
 // provePasskey judges the answer to the challenge that the page had.
