@@ -46,9 +46,9 @@ func (v *visit) showApplications() error {
 }
 
 // revokeApplication ends what the visitor allows a client. It holds at the very
-// next request of the client.
+// next request of the client. What was ended already, in another tab perhaps, is so.
 func (v *visit) revokeApplication() error {
-	if err := v.endConsent(v.subject(), v.field(pages.FieldClient)); err != nil {
+	if err := v.endConsent(v.subject(), v.field(pages.FieldClient)); err != nil && !errors.Is(err, errNotHere) {
 		return err
 	}
 	return v.done(v.self(), pages.MessageAccessRevoked)

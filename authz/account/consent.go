@@ -5,6 +5,7 @@ package account
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -61,6 +62,9 @@ func (v *visit) application(c *consent.Consent) (pages.Application, error) {
 	}
 	for _, resource := range c.Resources {
 		a.Resources = append(a.Resources, pages.Untrusted(resource))
+	}
+	if slices.Equal(c.Resources, []string{v.config.Issuer}) {
+		a.Resources = nil // whatever is here: no client named a place
 	}
 	known, err := v.client(c.Client)
 	if err != nil {

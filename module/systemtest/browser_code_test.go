@@ -5,6 +5,7 @@ package systemtest
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -96,6 +97,9 @@ func TestBrowserRevoke(t *testing.T) {
 	g.asked(ann).press("Allow").sees("GET orders: 200")
 	account := ann.another().open(g.tls(authHost, "/oauth/account")).is(http.StatusOK, "Applications with access")
 	account.sees("Example Shop").sees("See your orders").screenshot("applications")
+	if strings.Contains(account.text(), "https://"+authHost) {
+		t.Errorf("it names the place that no application names: %s", account.text())
+	}
 	account.press("End access of Example Shop").sees("No application has access to your account.").screenshot("applications-ended")
 	ann.open(g.tls(shopHost, "/")).sees("GET orders: 401").sees("POST orders: 401")
 	// And she is asked again.

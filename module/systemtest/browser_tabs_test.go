@@ -61,6 +61,7 @@ func TestBrowserStaleAccount(t *testing.T) {
 	ann.open(g.tls(shopHost, "/")).sees("GET orders: 200")
 	second.press("Begin again").press(button).sees("No application has access to your account.")
 	ann.open(g.tls(shopHost, "/")).sees("GET orders: 401")
+	first.press(button).sees("The application no longer has access.").sees("No application has access to your account.")
 }
 
 // Ensure that all of it works where no script runs: the answer by form post waits for
