@@ -4,8 +4,10 @@
 package systemtest
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,6 +39,8 @@ http://compat.localhost:{$PORT} {
 			expression ` + "`{http.auth.oauth2.scope}.split(\" \").size() > 1`" + `
 		}
 		allow /device/* user
+		allow /me user
+		allow /me/email read
 		optional /maybe
 	}
 	respond @old "Say which device you are." 400
@@ -117,6 +121,9 @@ func TestProtectionRules(t *testing.T) {
 		{"B22", "dressed", "GET", "/one", madeUp, 401, "our own page for 401"},
 		{"B27", "nested", "GET", "/one", "read", 403, `scope="write"`},
 		{"B27", "nested", "GET", "/one", "read write", 200, ""},
+		{"E4.5", "compat", "GET", "/me", "user", 200, ""},
+		{"E4.5", "compat", "GET", "/me/email", "read", 200, ""},
+		{"E4.5", "compat", "GET", "/me/email", "user", 403, `scope="read"`},
 		{"B29", "compat", "GET", "/maybe", nobody, 200, ""},
 	} {
 		t.Run(c.row, func(t *testing.T) {
@@ -139,6 +146,32 @@ func TestProtectionRules(t *testing.T) {
 				t.Errorf("%s with %s: the service learns of %q", c.path, c.who, u.last().Header.Get("X-Auth-Client"))
 			}
 		})
+	}
+}
+
+// Ensure that applications find the endpoints where another server had them, and
+// that metadata says so.
+func TestPathsOfAnotherServer(t *testing.T) {
+	g := start(t, strings.Replace(guarded, "scope user", "prefix /oauth2\n\t\tscope user", 1))
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	resp, body := g.post("/oauth2/token", "shop", shopSecret, url.Values{"grant_type": {"client_credentials"}})
+	if err := json.Unmarshal(body, &token); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("token: %s %v", resp.Status, err)
+	}
+	g.canary(token.AccessToken)
+	if resp, body := g.post("/oauth2/revoke", "shop", shopSecret, url.Values{"token": {token.AccessToken}}); resp.StatusCode != http.StatusOK {
+		t.Errorf("revoke: %s %s", resp.Status, body)
+	}
+	if a := g.get("localhost", "/oauth2/authorize"); a.status != http.StatusBadRequest {
+		t.Errorf("authorize, without a client: %d", a.status)
+	}
+	if a := g.get("localhost", "/.well-known/oauth-authorization-server"); !strings.Contains(a.body, `/oauth2/authorize"`) || !strings.Contains(a.body, `/oauth2/token"`) {
+		t.Errorf("metadata: %s", a.body)
+	}
+	if _, body := g.post("/oauth/token", "shop", shopSecret, url.Values{"grant_type": {"client_credentials"}}); len(body) != 0 {
+		t.Error("there is a token at the usual path too")
 	}
 }
 
@@ -165,7 +198,7 @@ func TestCompatibilityPageNamesTestsThatExist(t *testing.T) {
 	for _, line := range regexp.MustCompile(`(?m)^\| ([A-Z]\d+(?:\.\d+)?) \|.*$`).FindAllStringSubmatch(page, -1) {
 		row := line[1]
 		rows = append(rows, row)
-		named := groups(line[0], "`((?:Test|Fuzz)[\\w/]+)`")
+		named := groups(line[0], "`((?:Test|Fuzz)[\\w/.]+)`")
 		for _, name := range named {
 			name, part, _ := strings.Cut(name, "/")
 			if !tests[name] {
@@ -179,7 +212,8 @@ func TestCompatibilityPageNamesTestsThatExist(t *testing.T) {
 			t.Errorf("%s is neither shown by a test nor refused: %s", row, line[0])
 		}
 	}
-	sections := map[string]int{"A2.": 14, "A3.": 10, "A4.": 8, "A5.": 12, "A6.": 10, "A7.": 7, "B": 37}
+	sections := map[string]int{"A2.": 14, "A3.": 10, "A4.": 8, "A5.": 12, "A6.": 10, "A7.": 7, "B": 37,
+		"E1.": 11, "E2.": 1, "E3.": 1, "E4.": 6, "E5.": 2, "E6.": 1, "E7.": 2, "E8.": 1}
 	for section, count := range sections {
 		for i := range count {
 			if row := section + strconv.Itoa(i+1); !slices.Contains(rows, row) {
