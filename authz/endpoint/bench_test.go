@@ -51,6 +51,36 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
+// BenchmarkRefresh replaces refresh tokens in the same way, each caller one of its own.
+func BenchmarkRefresh(b *testing.B) {
+	for _, callers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			h := newHouse(b, func(c *endpoint.Config) { c.Recorder = authz.Discard })
+			held := make([]string, callers)
+			for i := range held {
+				held[i] = h.tokens().field("refresh_token")
+			}
+			b.ReportAllocs()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			b.ResetTimer()
+			var done sync.WaitGroup
+			for i := range callers {
+				done.Go(func() {
+					for left.Add(-1) >= 0 {
+						answer := h.refresh(held[i], "")
+						if held[i] = answer.field("refresh_token"); held[i] == "" {
+							b.Errorf("%d %s", answer.status, answer.body)
+							return
+						}
+					}
+				})
+			}
+			done.Wait()
+		})
+	}
+}
+
 // fill mints so many tokens, straight into the store.
 func fill(b *testing.B, w *world, n int) {
 	b.Helper()

@@ -4,6 +4,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -44,6 +45,7 @@ func (s *Store) stage(tx *bbolt.Tx, group []*request) (*staged, error) {
 	work := s.unchanged()
 	work.group.first = s.revision + 1
 	records := tx.Bucket(bucketRecords)
+	look := records.Cursor()
 	for _, r := range group {
 		r.rev, r.err = 0, nil
 		if rev, done := s.repeated(r, work); done {
@@ -54,7 +56,7 @@ func (s *Store) stage(tx *bbolt.Tx, group []*request) (*staged, error) {
 			r.err = errFull
 			continue
 		}
-		holds, err := expected(records, r.expect)
+		holds, err := expected(look, r.expect)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +64,7 @@ func (s *Store) stage(tx *bbolt.Tx, group []*request) (*staged, error) {
 			r.err = tokenstore.ErrConflict
 			continue
 		}
-		if err := s.write(records, r, work); err != nil {
+		if err := s.write(records, look, r, work); err != nil {
 			return nil, err
 		}
 	}
@@ -83,12 +85,22 @@ func (s *Store) repeated(r *request, work *staged) (tokenstore.Revision, bool) {
 	return work.find(r.id)
 }
 
+// find is Get of the cursor's bucket, which would make a cursor each time. It is as
+// good after a change: it begins at the root.
+func find(look *bbolt.Cursor, key []byte) []byte {
+	found, raw := look.Seek(key)
+	if !bytes.Equal(found, key) {
+		return nil
+	}
+	return raw
+}
+
 // expected says whether all expectations hold.
-func expected(records *bbolt.Bucket, expect []tokenstore.Expect) (bool, error) {
+func expected(look *bbolt.Cursor, expect []tokenstore.Expect) (bool, error) {
 	for _, e := range expect {
 		key := []byte(e.Key)
 		var present tokenstore.Revision
-		if raw := records.Get(key); raw != nil {
+		if raw := find(look, key); raw != nil {
 			rev, _, err := unseal(key, raw)
 			if err != nil {
 				return false, err
@@ -102,11 +114,11 @@ func expected(records *bbolt.Bucket, expect []tokenstore.Expect) (bool, error) {
 	return true, nil
 }
 
-// write writes one batch.
-func (s *Store) write(records *bbolt.Bucket, r *request, work *staged) error {
+// write writes one batch. look is a cursor of records.
+func (s *Store) write(records *bbolt.Bucket, look *bbolt.Cursor, r *request, work *staged) error {
 	rev := work.revision + 1
 	for _, p := range r.put {
-		if records.Get(p.key) == nil {
+		if find(look, p.key) == nil {
 			work.keys++
 		}
 		seal(p.key, p.raw, rev)
@@ -116,7 +128,7 @@ func (s *Store) write(records *bbolt.Bucket, r *request, work *staged) error {
 	}
 	for _, key := range r.remove {
 		k := []byte(key)
-		if records.Get(k) == nil {
+		if find(look, k) == nil {
 			continue
 		}
 		work.keys--
