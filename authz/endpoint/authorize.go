@@ -22,7 +22,9 @@ import (
 
 const (
 	// maxQuery is the length in bytes of the longest query of an authorization request.
-	maxQuery = 12 << 10
+	// What is made of it stands in the URLs of pages, sealed twice, and all of them have to
+	// be shorter than the header that servers read.
+	maxQuery = 8 << 10
 	// pageLifetime is how long a user has for signing in, and for each page after that.
 	pageLifetime = time.Hour
 )
@@ -108,7 +110,11 @@ func (a *authorization) read(ctx context.Context) (err error) {
 		a.w.Header().Set("Allow", "GET, HEAD, POST")
 		return authz.ErrMethodNotAllowed
 	}
-	if len(a.r.URL.RawQuery) > maxQuery {
+	longest := maxQuery
+	if strings.HasPrefix(a.r.URL.RawQuery, paramHandle+"=") {
+		longest = handle.MaxLength
+	}
+	if len(a.r.URL.RawQuery) > longest {
 		return errLongRequest
 	}
 	if a.form, err = parseForm(a.r.URL.RawQuery); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
@@ -56,6 +57,11 @@ const (
 // readTarget reads where and how the answer goes. Its errors are told to the person,
 // never to whatever the request calls its redirect URI.
 func (q *authorizationRequest) readTarget(form url.Values, c *client.Client) error {
+	for _, values := range form {
+		if !utf8.ValidString(strings.Join(values, "")) {
+			return authz.ErrInvalidRequest.Describe("A parameter is no UTF-8 text.")
+		}
+	}
 	q.RedirectURI, q.RedirectNamed = form.Get(authz.ParamRedirectURI), form.Has(authz.ParamRedirectURI)
 	switch {
 	case q.RedirectNamed && !c.Redirects(q.RedirectURI):
