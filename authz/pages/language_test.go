@@ -4,6 +4,7 @@
 package pages
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -125,4 +126,21 @@ func TestLanguages(t *testing.T) {
 			t.Errorf("%q: not %s", header, want)
 		}
 	}
+}
+
+// FuzzLanguage makes sure that whatever a browser prefers, it gets a language there is.
+func FuzzLanguage(f *testing.F) {
+	all, err := readLanguages()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, header := range []string{"de", "de-CH, de;q=0.9, en;q=0.8", "*", "en-US-u-rg-gbzzzz", "x-private", "de;q=0", strings.Repeat("a-", 150), "-----------------", "\xff"} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		r := &http.Request{Header: http.Header{"Accept-Language": {header}}}
+		if i := all.match(r); i < 0 || i >= len(all.all) {
+			t.Fatalf("%q: %d", header, i)
+		}
+	})
 }

@@ -119,3 +119,31 @@ func TestForgedBrowser(t *testing.T) {
 		t.Error("one of two cookies was chosen")
 	}
 }
+
+// FuzzBrowsers makes sure that no cookie that we did not make is a browser in which an
+// account has signed in, and that none is kept that is too long.
+func FuzzBrowsers(f *testing.F) {
+	db := open(f)
+	b := browser{db: db}
+	w := httptest.NewRecorder()
+	b.Remember(w, b.request(), db, "ann")
+	good := w.Result().Cookies()[0]
+	for _, value := range []string{good.Value, good.Value + "A", "", "=", strings.Repeat("A", 64), strings.Repeat("A", 192), strings.Repeat("_", 1000)} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		r := httptest.NewRequest("GET", "https://auth.example.com/", nil)
+		r.Header.Set("Cookie", good.Name+"="+value)
+		if known := b.Device(r, db, "ann"); known != "" && !strings.HasPrefix(strings.Trim(value, "\" "), good.Value) {
+			t.Fatalf("%q is known", value)
+		}
+		if known := b.Device(r, db, "bob"); known != "" {
+			t.Fatalf("%q is known to another account", value)
+		}
+		w := httptest.NewRecorder()
+		b.Remember(w, r, db, "bob")
+		if set := w.Result().Cookies(); len(set) != 1 || len(set[0].Value) > 256 {
+			t.Fatalf("%q becomes %v", value, set)
+		}
+	})
+}
