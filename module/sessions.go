@@ -80,6 +80,7 @@ func (a *App) buildPeople() error {
 		Absolute:    time.Duration(a.Sessions.Absolute),
 		Address:     clientAddress,
 		SecretInURL: skipAccessLog,
+		EarlyData:   earlyData,
 		Recorder:    a.recorder,
 	})
 	return err

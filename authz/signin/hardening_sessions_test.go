@@ -4,6 +4,7 @@
 package signin_test
 
 import (
+	"net/http"
 	"strconv"
 	"sync"
 	"testing"
@@ -57,4 +58,18 @@ func TestHardeningSessionsWithoutEnd(t *testing.T) {
 	if sessions, err = w.Sessions(t.Context(), ann.Subject); err != nil || len(sessions) != 1 {
 		t.Errorf("a new password leaves %d sessions, %v", len(sessions), err)
 	}
+}
+
+// Ensure that a form that came before the TLS handshake was over, and so may be a copy,
+// does nothing.
+func TestHardeningFormsInEarlyData(t *testing.T) {
+	w := newWorld(t)
+	w.add("ann")
+	b := w.signedIn("ann")
+	for path, button := range map[string]string{"/oauth/signin": "signin", "/oauth/signout": "signout", "/oauth/password": "change"} {
+		req := b.open(path).request(button, "username", "ann", "password", right)
+		req.Header.Set("Test-Early", "1")
+		b.send(req).want(http.StatusTooEarly, "")
+	}
+	b.open("/app").want(200, "/app ann")
 }

@@ -68,6 +68,9 @@ type Config struct {
 	// SecretInURL is told of each request whose URL should not be logged, before the
 	// answer. Default: nobody is told.
 	SecretInURL func(*http.Request)
+	// EarlyData reports whether a request came as TLS early data, which can be
+	// replayed (RFC 8470). Default: none does.
+	EarlyData func(*http.Request) bool
 	// Recorder is told what happens. Default: authz.Discard.
 	Recorder authz.Recorder
 }
@@ -113,6 +116,9 @@ func New(c Config) (*Service, error) {
 	}
 	if c.SecretInURL == nil {
 		c.SecretInURL = func(*http.Request) {}
+	}
+	if c.EarlyData == nil {
+		c.EarlyData = func(*http.Request) bool { return false }
 	}
 	if c.Recorder == nil {
 		c.Recorder = authz.Discard

@@ -157,8 +157,12 @@ func (v *visit) finish(err error) error {
 	return trouble(err)
 }
 
-// comeFromOurPage refuses a form that a page of another origin may have sent (row U01).
+// comeFromOurPage refuses a form that a page of another origin may have sent (row U01),
+// or whoever has seen it pass by.
 func (v *visit) comeFromOurPage(context.Context) error {
+	if v.config.EarlyData(v.r) {
+		return authz.ErrTooEarly // RFC 8470 §5.2
+	}
 	if !handle.SameOrigin(v.r, v.config.Origin) {
 		return authz.ErrCrossOrigin.Describe("The form did not come from a page of this server.")
 	}

@@ -117,6 +117,7 @@ func newWorld(t testing.TB) *world {
 		Store: open, Directory: w.users, Passkeys: w.passkeys, Handles: &handle.Keeper{Store: open}, Render: set.Render,
 		Limits: func(context.Context) (*guess.Limits, error) { return limits, nil },
 		Origin: w.origin, Prefix: "/oauth",
+		EarlyData: func(r *http.Request) bool { return r.Header.Get("Test-Early") != "" },
 	})
 	if err != nil {
 		t.Fatal(err)
