@@ -26,7 +26,7 @@ func TestReadmeLeadsPeopleToTheEndOfAGrant(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(text), ", with people\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	g, ports := quickstart(t)
+	g, ports := example(t, "quickstart", "3000")
 	g.canary(annPassword)
 	addresses := regexp.MustCompile(`http://[a-z0-9.]+:[0-9]+[a-z/]*`).FindAllString(ports.Replace(section), -1)
 	if len(addresses) != 5 {
