@@ -51,19 +51,6 @@ func (b *tab) press(name string) *tab {
 	return b.leave("pressing "+name, func() { b.click(name) })
 }
 
-// back goes back to the page before.
-func (b *tab) back() *tab {
-	b.t.Helper()
-	history := call(b, page.GetNavigationHistory, cdp.Empty{})
-	if history.CurrentIndex == 0 {
-		b.t.Fatal("there is no page before")
-	}
-	to := history.Entries[history.CurrentIndex-1].ID
-	return b.leave("going back", func() {
-		call(b, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: to})
-	})
-}
-
 // leave does something and waits until another page is there, and complete.
 func (b *tab) leave(why string, do func()) *tab {
 	b.t.Helper()
@@ -163,12 +150,6 @@ func (b *tab) find(name string, roles []string) *accessibility.Node {
 		return len(found) == 1
 	})
 	return found[0]
-}
-
-// has reports whether something with that accessible name can be clicked or typed into.
-func (b *tab) has(name string) bool {
-	b.t.Helper()
-	return len(b.named(name, slices.Concat(clicked, typedInto))) > 0
 }
 
 // named returns all with that accessible name and one of those roles.
