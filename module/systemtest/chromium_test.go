@@ -135,9 +135,6 @@ func (b *tab) event(event any) {
 		if e.Frame.ParentID == "" {
 			b.shown = e.Frame.LoaderID
 			b.came[b.shown] = true
-			if e.Type == page.NavigationTypeBackForwardCacheRestore {
-				b.loaded[b.shown] = true
-			}
 		}
 	case *page.EventLifecycleEvent:
 		if e.Name == "load" {
