@@ -194,7 +194,10 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 // up is answered with 503: it is neither let pass, nor is its token called
 // invalid, nor does anything panic.
 func TestRequestThatOutlivesTheStore(t *testing.T) {
-	g, _ := startGuarded(t)
+	// Caddy gives the request time for as long as the machine may need.
+	patient := strings.Replace(guarded, "\toauth2 {\n", "\tgrace_period 1m\n\toauth2 {\n", 1)
+	g := start(t, patient, newUpstream(t).env())
+	g.canary(shopSecret)
 	s := g.dial()
 	form := "grant_type=client_credentials"
 	if err := s.send(fmt.Sprintf("POST /oauth/token HTTP/1.1\r\nHost: localhost:%s\r\nAuthorization: Basic %s\r\n"+
@@ -206,7 +209,7 @@ func TestRequestThatOutlivesTheStore(t *testing.T) {
 		_, stacks := g.adminRequest(http.MethodGet, "/debug/pprof/goroutine?debug=2", nil)
 		return strings.Contains(string(stacks), "endpoint.(*Server).ServeHTTP")
 	})
-	g.mustReload("{\n\timport {$HARNESS}\n}\n\nhttp://localhost:{$PORT} {\n\trespond ok\n}\n")
+	g.mustReload("{\n\timport {$HARNESS}\n\tgrace_period 1m\n}\n\nhttp://localhost:{$PORT} {\n\trespond ok\n}\n")
 	if err := s.send(form[1:]); err != nil {
 		t.Fatal(err)
 	}
