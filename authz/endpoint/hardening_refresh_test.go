@@ -108,6 +108,31 @@ func TestReplayedRefreshTokenRevokesItsGrant(t *testing.T) {
 	}
 }
 
+// Ensure that a client to which the answer of a refresh was never delivered can end the
+// grant with the token that it has, and nobody else can.
+func TestRevokeWithTheReplacedToken(t *testing.T) {
+	h := newHouse(t)
+	issued, other := h.tokens(), h.tokens()
+	replaced := issued.field("refresh_token")
+	next := h.refresh(replaced, "")
+	h.do(h.request("POST", "/oauth/revoke", "client_id=spa&token="+replaced)).want(t, "another client", 400, "invalid_grant")
+	if !h.alive(next.field("access_token")) {
+		t.Fatal("another client ended the grant")
+	}
+	for range 2 {
+		h.send("/oauth/revoke", "web", "token="+replaced).want(t, "its client", 200, "")
+	}
+	for _, r := range []reply{issued, next} {
+		if h.alive(r.field("access_token")) {
+			t.Error("an access token lives")
+		}
+		h.refresh(r.field("refresh_token"), "").want(t, "family", 400, "invalid_grant")
+	}
+	if !h.alive(other.field("access_token")) {
+		t.Error("another grant of the same user ended too")
+	}
+}
+
 // T02: of many who use one refresh token at a time all get the same successor.
 func TestParallelRefreshesGetOneSuccessor(t *testing.T) {
 	h := newHouse(t, longWindow)

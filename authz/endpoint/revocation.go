@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/granttype"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -51,26 +52,24 @@ func (v *revocation) readToken(context.Context) (err error) {
 }
 
 func (v *revocation) revoke(ctx context.Context) error {
-	rec, err := v.server.verifier.Find(ctx, v.raw)
-	if errors.Is(err, authz.ErrInvalidToken) {
+	db, err := v.server.config.Store(ctx)
+	if err != nil {
+		return err
+	}
+	change := db.NewChange()
+	t, err := v.find(ctx, db, change)
+	if errors.Is(err, tokenstore.ErrNotFound) {
 		return nil // §2.2: there is nothing to revoke, so the client has what it wants
 	}
 	if err != nil {
 		return err
 	}
-	t := &rec.Value
 	if t.Client != v.client.ID {
 		// §2.1: "If this validation fails, the request is refused and the client is informed of the error".
 		return authz.ErrInvalidGrant.Describe("The token was issued to another client.")
 	}
-	db, err := v.server.config.Store(ctx)
-	if err != nil {
-		return err
-	}
 	v.event.Subject, v.event.Grant, v.event.Actor = t.Subject, t.Grant, t.Client
-	change := db.NewChange()
 	v.client.Expect(change)
-	v.server.verifier.FormatOf(v.raw).End(change, rec)
 	if t.Kind == token.Refresh || t.Subject == "" {
 		// §2.1: with a refresh token all tokens of its grant end. A machine's grant
 		// is over with its one token.
@@ -78,6 +77,20 @@ func (v *revocation) revoke(ctx context.Context) error {
 	}
 	change.Audit(v.auditEntry())
 	return v.commit(ctx, db, change)
+}
+
+// find finds the token and makes change end it. A refresh token that was replaced
+// stands for its grant: a client to which the successor was never delivered has no other.
+func (v *revocation) find(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change) (*token.Record, error) {
+	rec, err := v.server.verifier.Find(ctx, v.raw)
+	if errors.Is(err, authz.ErrInvalidToken) {
+		return granttype.Replaced(ctx, db, v.raw)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.server.verifier.FormatOf(v.raw).End(change, rec)
+	return &rec.Value, nil
 }
 
 func (v *revocation) tell(context.Context) error {

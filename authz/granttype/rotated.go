@@ -75,6 +75,20 @@ func (g RefreshToken) keep(r *Request, change *tokenstore.Change, raw string, re
 	return nil
 }
 
+// Replaced returns what is still known of a refresh token that was replaced by
+// another: its client, its subject and its grant. The error is
+// tokenstore.ErrNotFound where nothing is, or the grant is over.
+func Replaced(ctx context.Context, db *tokenstore.DB, raw string) (*token.Record, error) {
+	if kind, ok := token.Check(raw); !ok || kind != token.Refresh {
+		return nil, tokenstore.ErrNotFound
+	}
+	rec, err := tokenstore.Load[rotated](ctx, db, rotatedKey(raw))
+	if err != nil {
+		return nil, err
+	}
+	return &token.Record{Kind: token.Refresh, Client: rec.Value.Client, Subject: rec.Value.Subject, Grant: rec.Value.Grant}, nil
+}
+
 // again judges a refresh token that is not there, which may have been replaced.
 func (g RefreshToken) again(ctx context.Context, r *Request, raw string) (*Authorization, error) {
 	rec, err := tokenstore.Load[rotated](ctx, r.DB, rotatedKey(raw))
