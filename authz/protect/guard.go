@@ -169,6 +169,9 @@ func New(config Config) (*Guard, error) {
 	if err := errors.Join(c.Sessions.check(), ValidateTrust(c.Trust)); err != nil {
 		return nil, err
 	}
+	if len(c.Trust) > 0 && c.Sessions == nil && c.Bearer.Cookie == "" {
+		return nil, errors.New("csrf trust: no cookie authorizes anything here; accept session, or bearer from a cookie, or leave it out")
+	}
 	if err := c.checkForeign(); err != nil {
 		return nil, err
 	}

@@ -340,6 +340,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		"an alternative has no scope":  func(c *Config) { c.Rows[0].Requirement = scope.Requirement{nil} },
 		"nothing that it matches goes": func(c *Config) { c.Rows[0] = Row{Verb: Deny, Path: "/", Upstream: &Upstream{}} },
 		"Caddyfile:3":                  func(c *Config) { c.Rows[0] = Row{Verb: "permit", Path: "/", Source: "Caddyfile:3"} },
+		"no cookie authorizes":         func(c *Config) { c.Trust = []string{"https://app.example.com"} },
 		"conflict":                     func(c *Config) { c.Rows = append(c.Rows, c.Rows[0]) },
 	} {
 		config := testConfig(t, "allow /*")
