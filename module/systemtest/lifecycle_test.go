@@ -67,7 +67,8 @@ func (p persistent) RoundTrip(r *http.Request) (*http.Response, error) {
 			again.Body, _ = r.GetBody()
 		}
 		resp, err := p.RoundTripper.RoundTrip(again)
-		cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+		cut := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+			err != nil && err.Error() == "http: server closed idle connection" // net/http has no name for it
 		if !cut || attempt == 3 {
 			return resp, err
 		}
