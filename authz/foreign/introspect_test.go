@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -178,6 +179,42 @@ func TestManyRequestsAskOnce(t *testing.T) {
 	group.Wait()
 	if n := w.asked.Load(); n != 2 {
 		t.Errorf("asked %d times, want once for each token", n)
+	}
+}
+
+// Ensure that an endpoint which hangs is asked about so many tokens and no more, and
+// that the others answer meanwhile.
+func TestAnEndpointThatHangsHoldsUpNoOther(t *testing.T) {
+	w := newWorld(t)
+	w.says(w.active(nil))
+	release := make(chan struct{})
+	var hanging sync.WaitGroup
+	for i := range maxFlights {
+		hanging.Go(func() {
+			_, _ = w.memory.once(t.Context(), "https://hangs.example/introspect", digest{byte(i), byte(i >> 8)}, func(context.Context) (*verdict, error) {
+				<-release
+				return nil, authz.ErrTemporarilyUnavailable
+			})
+		})
+	}
+	full := func() bool {
+		w.memory.mu.Lock()
+		defer w.memory.mu.Unlock()
+		return len(w.memory.flights) == maxFlights
+	}
+	for !full() {
+		runtime.Gosched()
+	}
+	_, err := w.memory.once(t.Context(), "https://hangs.example/introspect", digest{255, 255}, nil)
+	if !errors.Is(err, errBusy) {
+		t.Errorf("one more: %v", err)
+	}
+	passes(t, w.set(w.introspected(time.Minute)), "token", "of another issuer")
+	close(release)
+	hanging.Wait()
+	w.memory.Close()
+	if n := len(w.memory.asking); n != 0 {
+		t.Errorf("%d endpoints are remembered when all have answered", n)
 	}
 }
 

@@ -28,8 +28,9 @@ const (
 	refusedFor = 5 * time.Second
 	// shards is how many parts the verdicts are in, each with a lock of its own.
 	shards = 64
-	// maxFlights is how many tokens issuers are asked about at one time.
-	maxFlights = 1024
+	// maxFlights is how many tokens one endpoint is asked about at a time. One that hangs
+	// takes up its own places, and no other's.
+	maxFlights = 512
 )
 
 // Memory is what is known about foreign tokens. It outlives configurations, and
@@ -47,6 +48,7 @@ type Memory struct {
 	mu      sync.Mutex
 	closed  bool
 	flights map[digest]*flight
+	asking  map[string]int // flights by the URL of the endpoint
 
 	asked, failed atomic.Uint64
 }
@@ -54,7 +56,7 @@ type Memory struct {
 // NewMemory returns an empty memory. now is the clock that tokens expire by.
 func NewMemory(client *fetch.Client, keys *jwks.Cache, now func() time.Time) *Memory {
 	ctx, stop := context.WithCancel(context.Background())
-	return &Memory{fetch: client, keys: keys, now: now, ctx: ctx, stop: stop, flights: map[digest]*flight{}}
+	return &Memory{fetch: client, keys: keys, now: now, ctx: ctx, stop: stop, flights: map[digest]*flight{}, asking: map[string]int{}}
 }
 
 // Questions returns how often issuers were asked about tokens, and how many of
@@ -165,15 +167,15 @@ var (
 	errClosed = errors.New("the gateway is closing")
 )
 
-// once asks about a token. Those who want to know the same share one question,
-// which goes on when one of them gives up.
+// once asks the endpoint at url about a token. Those who want to know the same share
+// one question, which goes on when one of them gives up.
 //
 // A question that was on its way already has an answer from before this request: it
 // counts for as long as one that is remembered. Otherwise the next one does, which
 // begins after this request arrived.
-func (m *Memory) once(ctx context.Context, d digest, ask func(context.Context) (*verdict, error)) (*verdict, error) {
+func (m *Memory) once(ctx context.Context, url string, d digest, ask func(context.Context) (*verdict, error)) (*verdict, error) {
 	for late := true; ; late = false {
-		f, own, err := m.join(d, ask)
+		f, own, err := m.join(url, d, ask)
 		if err != nil {
 			return nil, authz.ErrTemporarilyUnavailable.Because(err)
 		}
@@ -189,7 +191,7 @@ func (m *Memory) once(ctx context.Context, d digest, ask func(context.Context) (
 }
 
 // join returns the question on its way, or begins it; own says which.
-func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (f *flight, own bool, err error) {
+func (m *Memory) join(url string, d digest, ask func(context.Context) (*verdict, error)) (f *flight, own bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if f := m.flights[d]; f != nil {
@@ -198,11 +200,12 @@ func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (f 
 	switch {
 	case m.closed:
 		return nil, false, errClosed
-	case len(m.flights) >= maxFlights:
+	case m.asking[url] >= maxFlights:
 		return nil, false, errBusy
 	}
 	f = &flight{done: make(chan struct{})}
 	m.flights[d] = f
+	m.asking[url]++
 	m.working.Go(func() {
 		f.verdict, f.err = ask(m.ctx)
 		m.asked.Add(1)
@@ -214,6 +217,9 @@ func (m *Memory) join(d digest, ask func(context.Context) (*verdict, error)) (f 
 		}
 		m.mu.Lock()
 		delete(m.flights, d)
+		if m.asking[url]--; m.asking[url] == 0 {
+			delete(m.asking, url)
+		}
 		m.mu.Unlock()
 		close(f.done)
 	})

@@ -107,7 +107,7 @@ func (s *Set) find(ctx context.Context, i *issuer, raw string, d digest, signed 
 		}
 		return v, err
 	}
-	return s.memory.once(ctx, d, func(ctx context.Context) (*verdict, error) {
+	return s.memory.once(ctx, i.Introspection.URL, d, func(ctx context.Context) (*verdict, error) {
 		return i.ask(ctx, s.memory.fetch, raw, s.memory.now)
 	})
 }
