@@ -64,7 +64,7 @@ func parseServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	if h.NextArg() {
 		return nil, h.Errf("%s takes no matcher and no argument, found %q: it serves its own paths and leaves all others alone; "+
-			"where they lie is the option prefix of the global %s block", serverDirective, h.Val(), option)
+			"where they lie is the option prefix of the global %s block, and admin <group> stands in braces, on a line of its own", serverDirective, h.Val(), option)
 	}
 	server := new(module.Server)
 	if err := (subdirectives{"admin": group(&server.Admin)}).read(h.Dispenser, serverDirective); err != nil {
