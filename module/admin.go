@@ -88,6 +88,7 @@ var adminResources = map[string]resource{
 	"/oauth2/users/{id}/enable":          {post: postUserEnable},
 	"/oauth2/users/{id}/remove":          {post: postUserRemove},
 	"/oauth2/users/{id}/reset-link":      {post: postUserReset},
+	"/oauth2/users/{id}/reset-factors":   {post: postUserFactors},
 	"/oauth2/tokens/issue":               {post: postTokenIssue},
 	"/oauth2/tokens/inspect":             {post: postTokenInspect},
 	"/oauth2/tokens/revoke":              {post: postTokenRevoke},

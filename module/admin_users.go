@@ -17,6 +17,7 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
@@ -233,6 +234,34 @@ func postUserRemove(r *adminRequest) (any, error) {
 		return nil, userError(err)
 	}
 	return userEnding{Subject: u.Subject, Removed: true}, nil
+}
+
+// postUserFactors takes all second factors from a user who has lost them. Who is signed
+// in with one is not any more.
+func postUserFactors(r *adminRequest) (any, error) {
+	if err := r.read(&struct{}{}); err != nil {
+		return nil, err
+	}
+	db, err := r.db()
+	if err != nil {
+		return nil, err
+	}
+	return r.change(func(subject string) (*user.User, error) {
+		change := db.NewChange()
+		factor.Reset(change, subject, actorAdmin)
+		if err := r.app.people.signin.EndAll(r.Context(), db, change, subject, "", actorAdmin); err != nil {
+			return nil, err
+		}
+		if _, err := db.Commit(r.Context(), change); err != nil {
+			return nil, err
+		}
+		r.app.recorder.Record(r.Context(), authz.Event{Type: authz.EventFactorRemoved, Outcome: authz.Allowed, Subject: subject, Actor: actorAdmin})
+		rec, err := r.app.users.BySubject(r.Context(), subject)
+		if err != nil {
+			return nil, err
+		}
+		return &rec.Value, nil
+	})
 }
 
 func postUserReset(r *adminRequest) (any, error) {

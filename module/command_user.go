@@ -22,7 +22,7 @@ import (
 func userCommand() *cobra.Command {
 	return group(&cobra.Command{Use: "user", Short: "Manages the people who may sign in"},
 		userAddCommand(), userListCommand(), userShowCommand(), userEditCommand(), userPasswdCommand(),
-		userDisableCommand(), userEnableCommand(), userRemoveCommand(), userResetCommand(), userImportCommand())
+		userDisableCommand(), userEnableCommand(), userRemoveCommand(), userResetCommand(), userFactorsCommand(), userImportCommand())
 }
 
 // userFlags are the settings of a user.
@@ -314,6 +314,22 @@ disable them.`,
 			}
 			c.note("Removed user %s. Sessions and tokens are refused from now on.", c.args[0])
 			return c.printChanged(end)
+		}),
+	}
+}
+
+func userFactorsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reset-factors NAME",
+		Short: "Takes all second factors from a user who has lost them",
+		Long: `
+Removes the passkeys, the authenticator app and the recovery codes of a user, and ends
+their sessions. The password alone then signs them in, until they set a factor up again:
+make sure first who is asking.`,
+		Example: "  $ caddy oauth2 user reset-factors zoe",
+		Args:    takes("NAME"),
+		RunE: action(func(c *console) error {
+			return c.changeUser("reset-factors", struct{}{}, "User %s has no second factor any more, and is signed out.")
 		}),
 	}
 }

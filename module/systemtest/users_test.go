@@ -89,6 +89,33 @@ func TestUsersOnTheCommandLine(t *testing.T) {
 	}
 }
 
+// Ensure that a user who has lost all second factors gets in by the password again once
+// the administrator says so, and that who was signed in is not.
+func TestSecondFactorsThatWereLost(t *testing.T) {
+	g := startScratch(t)
+	signedIn := newPerson(g)
+	signedIn.at("/oauth/signin").signIn("ann", annPassword)
+	signedIn.enrol()
+	newPerson(g).at("/oauth/signin").signIn("ann", annPassword).is(http.StatusOK, factorTitle)
+	g.cli(3, "", "user", "reset-factors", "nobody")
+	if !signedIn.signedIn() {
+		t.Error("somebody else's reset ends a session")
+	}
+	if shown, _ := g.cli(0, "", "user", "reset-factors", "ann", "--json"); !strings.Contains(shown, `"username": "ann"`) {
+		t.Errorf("answered with %s", shown)
+	}
+	if signedIn.signedIn() {
+		t.Error("who was signed in by the lost factor is still")
+	}
+	back := newPerson(g)
+	if back.at("/oauth/signin").signIn("ann", annPassword); !back.signedIn() {
+		t.Error("the password alone does not sign in")
+	}
+	if audit, _ := g.cli(0, "", "audit"); strings.Count(audit, "factor_removed") != 1 {
+		t.Errorf("the audit ring has\n%s", audit)
+	}
+}
+
 // Ensure that an administrator's link lets a user choose a password once, that looking at
 // it does not spend it, and that no log has it.
 func TestALinkForANewPassword(t *testing.T) {

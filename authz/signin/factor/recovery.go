@@ -90,6 +90,7 @@ func (s *Set) UseRecoveryCode(db *tokenstore.DB, change *tokenstore.Change, type
 	}
 	s.record.Recovery.Digests = slices.Delete(slices.Clone(s.record.Recovery.Digests), found, found+1)
 	s.save(change)
+	s.audit(change, authz.EventFactorRemoved, auditRecoveryCode, s.subject)
 	return ByRecoveryCode, nil
 }
 

@@ -81,6 +81,9 @@ func TestRecoveryCodes(t *testing.T) {
 			t.Errorf("%.20q: %v", typed, err)
 		}
 	}
+	if n := w.audited("factor_removed", "recovery_code"); n != len(codes) {
+		t.Errorf("%d used codes are audited", n)
+	}
 	if err := w.recover(second[9]); err != nil {
 		t.Errorf("one of the new ones: %v", err)
 	}

@@ -93,8 +93,11 @@ const (
 	auditPasskey  = "passkey"
 	auditTOTP     = "totp"
 	auditRecovery = "recovery_codes"
-	auditAll      = "all"
-	auditCloned   = "passkey_cloned"
+	// auditRecoveryCode is one of them, used up: sign-ins with one are rare, and a thief's
+	// way in.
+	auditRecoveryCode = "recovery_code"
+	auditAll          = "all"
+	auditCloned       = "passkey_cloned"
 )
 
 // Reset makes change remove everything that the user with the given subject has,
