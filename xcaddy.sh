@@ -157,7 +157,7 @@ test_all() {
 
 	say "tests with Caddy"
 	# shellcheck disable=SC2046 # a list of packages
-	go test -count=1 -timeout 60m $(go list ./... | grep -v -e "^$module/authz" -e "^$module/tokenstore")
+	go test -count=1 -parallel 4 -timeout 60m $(go list ./... | grep -v -e "^$module/authz" -e "^$module/tokenstore")
 }
 
 case "${1:-}" in

@@ -31,6 +31,7 @@ func (p *person) userPage(name string) *screen {
 // Ensure that an administrator shuts a user out, whose sessions and tokens end at
 // once, and removes the user with all that the user had.
 func TestAdministratorShutsAUserOut(t *testing.T) {
+	t.Parallel()
 	g, root := startAdministered(t)
 	ann := newPerson(g)
 	ann.signUp("ann", annPassword)
@@ -64,6 +65,7 @@ func TestAdministratorShutsAUserOut(t *testing.T) {
 // Ensure that a link for a new password, which an administrator makes, lets its user
 // in once.
 func TestAdministratorMakesALinkForANewPassword(t *testing.T) {
+	t.Parallel()
 	g, root := startAdministered(t)
 	ann := newPerson(g)
 	ann.signUp("ann", annPassword)
@@ -88,6 +90,7 @@ func TestAdministratorMakesALinkForANewPassword(t *testing.T) {
 
 // Ensure that every page for administrators opens on a real gateway, and shows no key.
 func TestAdministratorLooksAround(t *testing.T) {
+	t.Parallel()
 	_, root := startAdministered(t)
 	for path, want := range map[string]string{
 		"users": "root", "clients": "", "grants": "", "sessions": "root", "keys": "seal", "audit": "signed_in",

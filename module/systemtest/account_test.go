@@ -107,6 +107,7 @@ func (p *person) authorize(c registered) string {
 // Ensure that a developer makes a client, that its user allows it something, and that
 // the user's one click ends that for the client's very next request.
 func TestUserRevokesAnApplication(t *testing.T) {
+	t.Parallel()
 	g := start(t, selfServed)
 	dora, ann, bob := newPerson(g), newPerson(g), newPerson(g)
 	for name, p := range map[string]*person{"dora": dora, "ann": ann, "bob": bob} {
@@ -142,6 +143,7 @@ func TestUserRevokesAnApplication(t *testing.T) {
 // Ensure that a form that another site sends, or one that another account has opened,
 // changes nothing (row U01).
 func TestAccountFormsOfOthers(t *testing.T) {
+	t.Parallel()
 	g := start(t, selfServed)
 	ann, mallory := newPerson(g), newPerson(g)
 	ann.signUp("ann", annPassword)
@@ -184,6 +186,7 @@ func TestAccountFormsOfOthers(t *testing.T) {
 // Ensure that a client is its owner's alone, and that for others it does not exist
 // (row U24); and that nothing shows its secret again (row U25).
 func TestClientsAreTheirOwners(t *testing.T) {
+	t.Parallel()
 	g := start(t, selfServed)
 	ann, mallory := newPerson(g), newPerson(g)
 	ann.signUp("ann", annPassword)

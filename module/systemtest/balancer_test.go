@@ -44,6 +44,7 @@ func (g *gateway) balancer() *http.Client {
 // learns what the balancer says of the client, and whoever is not the balancer
 // cannot say such things.
 func TestTLSEndsAtTheBalancer(t *testing.T) {
+	t.Parallel()
 	g, u := prepare(t, ""), newUpstream(t)
 	const secret = "balanced-secret-0123456789abcdefghijklmn"
 	g.write("shop", g.canary(secret)+"\n")

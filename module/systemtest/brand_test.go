@@ -50,6 +50,7 @@ func startBranded(t *testing.T) (*gateway, string) {
 // Ensure that pages bear the brand, in the language that the browser prefers, and
 // that all they ask for comes from the issuer, to be kept for ever.
 func TestBrand(t *testing.T) {
+	t.Parallel()
 	g, _ := startBranded(t)
 	p := newPerson(g)
 	p.language = "de-AT,de;q=0.9,en;q=0.5"
@@ -83,6 +84,7 @@ func TestBrand(t *testing.T) {
 // and say nothing of where they are to others (security.md U04, U09, U30), and that no origin may
 // read them (U26).
 func TestU04U26U30PageHeaders(t *testing.T) {
+	t.Parallel()
 	g, _ := startBranded(t)
 	for request, status := range map[string]int{"GET /as/signin": 200, "GET /as/signout": 200, "POST /as/signin": 403} {
 		method, path, _ := strings.Cut(request, " ")
@@ -111,6 +113,7 @@ func TestU04U26U30PageHeaders(t *testing.T) {
 // Ensure that a template which is broken stops the reload, naming file and line, and
 // the pages stay as they were; and that one which is mended comes into force.
 func TestBrokenTemplateStopsTheReload(t *testing.T) {
+	t.Parallel()
 	g, folder := startBranded(t)
 	page := filepath.Join(folder, "signedout.html")
 	write := func(content string) {

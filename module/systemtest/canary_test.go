@@ -83,6 +83,7 @@ func lineAt(text string, at int) string {
 // Ensure that the search for canaries finds every form it claims to find, and
 // that a log without them passes: a search that cannot fail proves nothing.
 func TestCanaryIsFoundInEveryForm(t *testing.T) {
+	t.Parallel()
 	const secret = `p+ss/"wörd" of 2&3`
 	for _, form := range forms(secret) {
 		found := &recordingTB{TB: t}

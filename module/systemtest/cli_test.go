@@ -41,6 +41,7 @@ func (g *gateway) authenticates(client, secret string) bool {
 // secret is all there is on standard output, and that it outlives a crash right
 // after the command has answered.
 func TestAClientAddedOnTheCommandLineWorksAndLasts(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	secret, said := g.cli(0, "", "client", "add", "stored", "--scopes", "user read")
 	g.canary(secret)
@@ -65,6 +66,7 @@ func TestAClientAddedOnTheCommandLineWorksAndLasts(t *testing.T) {
 // request, for one token, one grant, and all tokens of a client, whether the
 // store or the Caddyfile has it.
 func TestRevokingOnTheCommandLineIsInForceAtOnce(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	issue := func(client string) string {
 		token, _ := g.cli(0, "", "token", "issue", client)
@@ -112,6 +114,7 @@ func TestRevokingOnTheCommandLineIsInForceAtOnce(t *testing.T) {
 // Ensure that a rotated secret still holds for the overlap, and not a moment
 // longer when there is none.
 func TestARotatedSecretOverlaps(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	rotate := func(flags ...string) string {
 		secret, _ := g.cli(0, "", append([]string{"client", "rotate-secret", "stored"}, flags...)...)
@@ -134,6 +137,7 @@ func TestARotatedSecretOverlaps(t *testing.T) {
 // Ensure that the exit code tells a script whether it asked for something
 // wrong, for something that is not there, or nobody at all.
 func TestExitCodesOfARealCaddy(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	if _, said := g.cli(1, "", "client", "edit", "shop", "--disabled"); !strings.Contains(said, "edit it there and reload") {
 		t.Errorf("a client of the Caddyfile: %s", said)
@@ -163,6 +167,7 @@ func TestExitCodesOfARealCaddy(t *testing.T) {
 // first, both for a while, then the new one alone; and that before the rotation
 // the old one cannot be left out.
 func TestTheSealingKeyIsRotated(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	newKey := g.write("new.key", g.canary(tokenstore.GenerateSealKey().Text()))

@@ -167,6 +167,7 @@ func (g *gateway) refresh(raw string, more ...string) grantAnswer {
 // page, to the question, and back to the application, which then reaches what was
 // allowed and nothing more; and that no log has a code or a token.
 func TestCodeFlow(t *testing.T) {
+	t.Parallel()
 	g, _ := startCoded(t)
 	p := newPerson(g)
 	asked := p.at(challenged("scope", "orders:read orders:write")).is(http.StatusOK, "Sign in").signIn("ann", annPassword)
@@ -212,6 +213,7 @@ func TestCodeFlow(t *testing.T) {
 // Ensure that prompt and max_age have a real sign-in asked for, once, and that with
 // two people in a browser it is asked who is meant.
 func TestCodeFlowAsksWhoIsThere(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	ann.allow(challenged())
 	for _, again := range [][]string{{"prompt", "login"}, {"max_age", "0"}} {
@@ -234,6 +236,7 @@ func TestCodeFlowAsksWhoIsThere(t *testing.T) {
 // Ensure that a pushed request is answered once, that a native application's user is
 // asked each time, and that a form post has a button for who has no scripts.
 func TestCodeFlowOfOtherClients(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	if q := ann.at(challenged("client_id", "bank", "redirect_uri", "")).url.Query(); q.Get("error") != "invalid_request" {
 		t.Errorf("not pushed: %v", q)

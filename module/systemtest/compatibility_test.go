@@ -74,6 +74,7 @@ http://nested.localhost:{$PORT} {
 // Ensure that each way to protect a resource which services know from other
 // frameworks has the outcome that the compatibility page tells.
 func TestProtectionRules(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, protection, u.env())
 	const nobody, madeUp = "nobody", "made up"
@@ -152,6 +153,7 @@ func TestProtectionRules(t *testing.T) {
 // Ensure that applications find the endpoints where another server had them, and
 // that metadata says so.
 func TestPathsOfAnotherServer(t *testing.T) {
+	t.Parallel()
 	g := start(t, strings.Replace(guarded, "scope user", "prefix /oauth2\n\t\tscope user", 1))
 	var token struct {
 		AccessToken string `json:"access_token"`
@@ -178,6 +180,7 @@ func TestPathsOfAnotherServer(t *testing.T) {
 // Ensure that the compatibility page has a line for every row, and that what it
 // calls working is held by a test that exists.
 func TestCompatibilityPageNamesTestsThatExist(t *testing.T) {
+	t.Parallel()
 	page := mustRead(t, filepath.Join(root, "docs/compatibility.md"))
 	tests := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {

@@ -62,6 +62,7 @@ func startConditional(t *testing.T) (*gateway, *upstream) {
 // groups or an expression is the wrong one, and who signed in too long ago or too
 // weakly is asked for more (B7, RFC 9470).
 func TestConditionsBesideScopes(t *testing.T) {
+	t.Parallel()
 	g, u := startConditional(t)
 	shop, reporter := g.shopToken("user"), g.token("reporter", reporterSecret)
 	wrong := []string{`error="insufficient_scope"`, `support="mail us"`}
@@ -107,6 +108,7 @@ func TestConditionsBesideScopes(t *testing.T) {
 // were proved, is not shown by the admin endpoint, and that no client sends one.
 // Rows H01 and H11.
 func TestOwnAccountAtTheService(t *testing.T) {
+	t.Parallel()
 	g, u := startConditional(t)
 	bearer := "Authorization: Bearer " + g.shopToken("user")
 	for _, lines := range forgeries("X-Key") {
@@ -144,6 +146,7 @@ func TestOwnAccountAtTheService(t *testing.T) {
 // Ensure that scripts of a listed origin get through preflights and can read
 // refusals, over the real proxy; and that preflights open nothing.
 func TestScriptsOfListedOrigins(t *testing.T) {
+	t.Parallel()
 	g, u := startConditional(t)
 	asked := "Access-Control-Request-Method: DELETE"
 	for origin, listed := range map[string]bool{"https://app.example.com": true, "https://evil.example": false} {
@@ -176,6 +179,7 @@ func TestScriptsOfListedOrigins(t *testing.T) {
 // Ensure that a browser that opens a guarded page gets one to read, with the
 // status and the challenge that programs get (B22).
 func TestRefusalPageInABrowser(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	const accept = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	page := g.get("api.localhost", "/x", accept, "Sec-Fetch-Mode: navigate")

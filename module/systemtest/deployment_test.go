@@ -85,6 +85,7 @@ func (g *gateway) serves(u *upstream, secret, data string) {
 // Ensure that systemd finds nothing to say about the unit, that the unit gives
 // away little, and that it, the Caddyfile and the README agree about every path.
 func TestSystemdUnit(t *testing.T) {
+	t.Parallel()
 	unit, config := exampleFile(t, "systemd/caddy-oauth2.service"), exampleFile(t, "systemd/Caddyfile")
 	file := filepath.Join(t.TempDir(), "caddy-oauth2.service")
 	self, err := os.Executable()
@@ -120,6 +121,7 @@ func TestSystemdUnit(t *testing.T) {
 // Ensure that the Caddyfile of the systemd example serves with the secrets that
 // its README makes, and keeps its store in the unit's state directory.
 func TestSystemdExampleServes(t *testing.T) {
+	t.Parallel()
 	unit := exampleFile(t, "systemd/caddy-oauth2.service")
 	g, u, secret := deployed(t, "systemd", "credentials", "/run/credentials/caddy-oauth2.service/", "credentials/")
 	state, data := groups(unit, `^StateDirectory=(\w+)$`), groups(unit, ` XDG_DATA_HOME=(\S+)`)
@@ -132,6 +134,7 @@ func TestSystemdExampleServes(t *testing.T) {
 // Ensure that every file that the Dockerfile copies exists, that it builds as
 // xcaddy.sh does, and that Dockerfile, compose file, Caddyfile and README agree.
 func TestDockerFilesAgree(t *testing.T) {
+	t.Parallel()
 	docker, compose, config := exampleFile(t, "docker/Dockerfile"), exampleFile(t, "docker/compose.yaml"), exampleFile(t, "docker/Caddyfile")
 	stages := groups(docker, `^FROM \S+ AS (\w+)$`)
 	for _, copied := range groups(docker, `^COPY ([^-].*) \S+$`) {
@@ -197,6 +200,7 @@ func TestDockerFilesAgree(t *testing.T) {
 // healthy and leads nowhere else, and that a new configuration is taken from
 // standard input.
 func TestDockerExampleServes(t *testing.T) {
+	t.Parallel()
 	health := groups(exampleFile(t, "docker/Dockerfile"), `"http://127\.0\.0\.1:8090([^"]+)"\]$`)
 	if len(health) != 1 {
 		t.Fatal("no health check")

@@ -15,6 +15,7 @@ import (
 // learns who vouches for the caller and nothing of the token, and that our own
 // tokens go on as before.
 func TestForeignTokenOpensWhatItMay(t *testing.T) {
+	t.Parallel()
 	f := newForeignIssuer(t)
 	g, u := startAbroad(t, f)
 	if n := f.fetches.Load(); n != 0 {
@@ -66,6 +67,7 @@ func TestForeignTokenOpensWhatItMay(t *testing.T) {
 // tokens, which pass by themselves when it is up; and that one that goes down
 // later takes nothing with it, nor does a reload (row FD11 for issuers).
 func TestForeignIssuerGoesDown(t *testing.T) {
+	t.Parallel()
 	f := newForeignIssuer(t)
 	f.down()
 	g, _ := startAbroad(t, f)
@@ -112,6 +114,7 @@ func TestForeignIssuerGoesDown(t *testing.T) {
 // tokens are accepted by their keys, and where the other one is asked, what it
 // revokes is refused here within the time that its answers may be used.
 func TestTokensOfAnotherGateway(t *testing.T) {
+	t.Parallel()
 	other := start(t, `{
 	import {$HARNESS}
 	oauth2 {
@@ -160,6 +163,7 @@ http://localhost:{$PORT} {
 // Ensure that a token which its issuer is asked about passes while the answer
 // may be used, and is refused once the issuer says so or cannot be asked.
 func TestIssuerIsAskedAboutTokens(t *testing.T) {
+	t.Parallel()
 	f := newForeignIssuer(t)
 	f.set("", `{"active":true,"token_type":"Bearer","client_id":"app","sub":"ann","aud":["api"],"scope":"user"}`)
 	g, u := startAbroad(t, f)

@@ -75,6 +75,7 @@ func startAssertions(t *testing.T) (g *gateway, ledger, other asserter) {
 // Ensure that an assertion gets one answer: of many requests at once, at every
 // endpoint, after a reload and after a crash. Row A11.
 func TestReplayedAssertionIsRefused(t *testing.T) {
+	t.Parallel()
 	g, ledger, _ := startAssertions(t)
 	assertion := ledger.fresh(g)
 	var answered, refused atomic.Int32
@@ -125,6 +126,7 @@ func TestReplayedAssertionIsRefused(t *testing.T) {
 // and for this purpose, and that all others get one and the same answer. Rows A01,
 // A02, A08 to A10, J01, J02, J04 and J07.
 func TestForgedAssertionIsRefused(t *testing.T) {
+	t.Parallel()
 	g, ledger, other := startAssertions(t)
 	issuer := "http://localhost:" + g.port
 	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
@@ -217,6 +219,7 @@ func TestForgedAssertionIsRefused(t *testing.T) {
 // Ensure that the token endpoint's URL is an audience where the operator says so,
 // and that this is named among what is less strict.
 func TestAssertionForTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	g, ledger, _ := startAssertions(t)
 	old := func() string {
 		return ledger.sign(g, ledger.claims(g, map[string]any{"aud": "http://localhost:" + g.port + "/oauth/token"}), nil)
@@ -239,6 +242,7 @@ func TestAssertionForTheTokenEndpoint(t *testing.T) {
 // comes and not before, and serve on through a reload and when nobody answers there
 // any more. Row FD11.
 func TestPublishedKeysOutliveTheirServer(t *testing.T) {
+	t.Parallel()
 	ledger := newAsserter(t, "ledger")
 	var fetches atomic.Int32
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -278,6 +282,7 @@ func TestPublishedKeysOutliveTheirServer(t *testing.T) {
 // Ensure that clients of the store authenticate by assertions too, come to it by
 // commands, and that the secret behind a MAC lasts and is nowhere to be read.
 func TestStoredClientsAssert(t *testing.T) {
+	t.Parallel()
 	g, _, _ := startAssertions(t)
 	stored := newAsserter(t, "stored")
 	file := g.write("stored.jwks", stored.public())

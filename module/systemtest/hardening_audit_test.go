@@ -31,6 +31,7 @@ func (g *gateway) auditLines() []string {
 // Ensure that every change leaves its trace, in order, in the log and in the
 // store's ring, and that the ring survives a restart. Row L04.
 func TestEveryChangeIsAudited(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	g.revoke(token)

@@ -16,6 +16,7 @@ import (
 // Ensure that what looks like a placeholder in data that a client or an operator
 // gave stays text, wherever it is put later. Row N01.
 func TestPlaceholdersInDataAreNeverExpanded(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	const probe = "{env.PROBE}{file.probe}{http.request.header.X-Probe}"
 	g := start(t, strings.Replace(guarded, "\t\tclient reporter {\n", "\t\tclient reporter {\n\t\t\tname \""+probe+"\"\n", 1)+`
@@ -61,6 +62,7 @@ http://probe.localhost:{$PORT} {
 // Ensure that what a browser can be made to send does nothing at the admin
 // endpoint, and that reading changes nothing. Row N02.
 func TestAdminEndpointRefusesBrowsersAndReadsThatChange(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	conn := func(request string) int {
 		site := g.port
@@ -109,6 +111,7 @@ func TestAdminEndpointRefusesBrowsersAndReadsThatChange(t *testing.T) {
 // and nesting a configuration is written. (A redir is ahead of it in Caddy's
 // order, and reaches no service.) Rows N04 and N11.
 func TestGuardStandsFirstInEveryArrangement(t *testing.T) {
+	t.Parallel()
 	arrangements := map[string]string{
 		"after the proxy":   "reverse_proxy {$UPSTREAM}\n\toauth2_protect admin",
 		"in a handle":       "handle {\n\t\treverse_proxy {$UPSTREAM}\n\t\toauth2_protect admin\n\t}",
@@ -156,6 +159,7 @@ func TestGuardStandsFirstInEveryArrangement(t *testing.T) {
 // Ensure that a configuration which would leave something open, or say nothing,
 // is refused with file and line. Rows N04, N05 and N06.
 func TestConfigurationsThatFailOpenAreRefused(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	token := g.shopToken("user")
 	site := func(directives string) string {
@@ -206,6 +210,7 @@ func TestConfigurationsThatFailOpenAreRefused(t *testing.T) {
 // Ensure that validating a configuration beside the running server works and
 // leaves nothing behind.
 func TestValidateBesideARunningServerCreatesNothing(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	other := prepare(t, guarded, "UPSTREAM=127.0.0.1:1")
 	if _, message, code := g.caddy("", "validate", "--config", "Caddyfile", "--adapter", "caddyfile"); code != 0 {
@@ -224,6 +229,7 @@ func TestValidateBesideARunningServerCreatesNothing(t *testing.T) {
 // Ensure that the placeholders about the caller are the guard's, and empty where
 // it proved nobody to call, whatever a handler before it has set. Row N07.
 func TestCallerPlaceholdersAreTheGuards(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	hash, err := bcrypt.GenerateFromPassword([]byte("evil"), bcrypt.MinCost)
 	if err != nil {
@@ -263,6 +269,7 @@ http://placeholders.localhost:{$PORT} {
 // Ensure that the access log, which Caddy writes and not we, has no credential
 // when it is set up as the examples set it up. Row N09; the canaries decide.
 func TestAccessLogHoldsNoCredential(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, strings.Replace(guarded, "http://api.localhost:{$PORT} {\n\tlog\n", `http://api.localhost:{$PORT} {
 	log {

@@ -92,6 +92,7 @@ func (g *gateway) tokenRequest(params string, lines ...string) (answer, string) 
 // Ensure that a request with two ways of authenticating is refused, whichever of
 // them would do. Row A01.
 func TestTwoClientAuthenticationsAreRefused(t *testing.T) {
+	t.Parallel()
 	g := startClients(t)
 	header := "Authorization: Basic " + basic("basic", basicSecret)
 	for _, c := range []struct {
@@ -122,6 +123,7 @@ func TestTwoClientAuthenticationsAreRefused(t *testing.T) {
 // Ensure that a client authenticates only in the way it is registered for, and
 // not at all with less. Rows A02 and A03.
 func TestWeakerClientAuthenticationIsRefused(t *testing.T) {
+	t.Parallel()
 	g := startClients(t)
 	for name, c := range map[string]struct {
 		params string
@@ -161,6 +163,7 @@ func TestWeakerClientAuthenticationIsRefused(t *testing.T) {
 // §2.3.1 wants them, and raw, as many clients send them, and that nothing else
 // is. Row A04.
 func TestBasicCredentialsInBothSpellings(t *testing.T) {
+	t.Parallel()
 	g := startClients(t)
 	id := "odd:client~@1"
 	everything := func(s string) string { // as oauth4webapi does
@@ -195,6 +198,7 @@ func TestBasicCredentialsInBothSpellings(t *testing.T) {
 
 // Ensure that an endpoint answers no method but its own. Row A19.
 func TestEndpointsRefuseOtherMethods(t *testing.T) {
+	t.Parallel()
 	g := startClients(t)
 	auth := "Authorization: Basic " + basic("basic", basicSecret)
 	for _, endpoint := range []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect"} {
@@ -210,6 +214,7 @@ func TestEndpointsRefuseOtherMethods(t *testing.T) {
 // Ensure that a parameter given twice is refused, but for those that may be. RFC
 // 6749 §3.2.
 func TestRepeatedParametersAreRefused(t *testing.T) {
+	t.Parallel()
 	g := startClients(t)
 	auth := "Authorization: Basic " + basic("basic", basicSecret)
 	for _, params := range []string{"&scope=user&scope=user", "&grant_type=client_credentials", "&scope=user&scope="} {
@@ -235,6 +240,7 @@ func TestRepeatedParametersAreRefused(t *testing.T) {
 // Ensure that a client that was disabled or removed is refused at every endpoint
 // and its tokens at the very next request. Rows A15 and V10.
 func TestDisabledClientIsRefusedEverywhere(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	secret := g.addClient("stored")
 	refused := func(what, token string) {
@@ -276,6 +282,7 @@ func TestDisabledClientIsRefusedEverywhere(t *testing.T) {
 // Ensure that a client which the Caddyfile no longer names is refused at once,
 // with its tokens, and that one whose scopes shrank loses them. Row V10.
 func TestClientRemovedFromCaddyfileIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	token := g.shopToken("user admin")
 	if got := g.call("admin.localhost", "/admin", token); got != http.StatusOK {

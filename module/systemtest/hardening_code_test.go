@@ -14,6 +14,7 @@ import (
 // R01–R05, R09, R11, R13, R15–R17, R20, R22: whatever is said beside it, a redirect
 // URI that is not registered is never gone to, also when all was allowed before.
 func TestWrongRedirectURIsLeadNowhere(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	ann.allow(challenged())
 	for _, uri := range []string{
@@ -38,6 +39,7 @@ func TestWrongRedirectURIsLeadNowhere(t *testing.T) {
 // P01, P04, P05, P06, P08, A25 and the like: what is wrong with a request is told to
 // the client, with the state and the issuer, and nothing of the request in the text.
 func TestWrongRequestsAreToldToTheClient(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	for _, c := range []struct{ name, value, code string }{
 		{"code_challenge", "", "invalid_request"}, {"code_challenge_method", "plain", "invalid_request"}, {"code_challenge_method", "", "invalid_request"},
@@ -94,6 +96,7 @@ func TestParallelRedeemers(t *testing.T) {
 // tokens are worth something to their client with all its proofs, once, and who has
 // less than that harms nobody.
 func TestCodesAndRefreshTokensOfOthers(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	code := ann.allow(challenged())
 	const grant = "authorization_code"
@@ -152,6 +155,7 @@ func TestCodesAndRefreshTokensOfOthers(t *testing.T) {
 // T01, T06: what was spent stays spent, and is a replay, after a restart and after a
 // crash.
 func TestSpentTokensStaySpent(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t, "REUSE=1ms")
 	for name, end := range map[string]func(){"restart": func() { g.stop() }, "crash": g.kill} {
 		code := ann.allow(challenged())
@@ -180,6 +184,7 @@ func TestSpentTokensStaySpent(t *testing.T) {
 // C09, C10, C12, U01: a consent is given on our own page, in its browser, by the one
 // who was asked, once; and what became of user and client since then counts.
 func TestConsentOfOthers(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	mallory := newPerson(g)
 	mallory.signUp("mallory", annPassword)

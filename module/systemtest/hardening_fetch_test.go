@@ -13,6 +13,7 @@ import (
 // is not a client's: our own network in every spelling, other schemes, other
 // services' ports. Rows F01 and F05.
 func TestKeysAreNotFetchedFromWithin(t *testing.T) {
+	t.Parallel()
 	g, _, _ := startAssertions(t)
 	for _, uri := range []string{
 		"https://127.0.0.1/keys", "https://10.1.2.3/keys", "https://169.254.169.254/latest", "https://[::1]/keys", "https://[fd00::1]/keys",
@@ -33,6 +34,7 @@ func TestKeysAreNotFetchedFromWithin(t *testing.T) {
 // learns from the answer what is there: it is the one for a name that leads
 // nowhere. Rows F01 and F03.
 func TestNamesThatLeadWithinAreNotFollowed(t *testing.T) {
+	t.Parallel()
 	g, _, _ := startAssertions(t)
 	var answers []string
 	for id, uri := range map[string]string{"within": "https://localhost:8443/keys", "nowhere": "https://keys.invalid:8443/keys"} {

@@ -22,6 +22,7 @@ import (
 // Ensure that tokens which are not for us, not access tokens, or say too little
 // are refused, though their issuer signed them. Rows S01, S02, S05, S07, S19.
 func TestForeignTokensForOthers(t *testing.T) {
+	t.Parallel()
 	f := newForeignIssuer(t)
 	g, u := startAbroad(t, f)
 	own := "http://localhost:" + g.port
@@ -60,6 +61,7 @@ func TestForeignTokensForOthers(t *testing.T) {
 // Ensure that no forged or altered signature passes. Rows J01, J02, J04, J05,
 // J07, J08, J11, J16, J18, S08.
 func TestForgedForeignTokens(t *testing.T) {
+	t.Parallel()
 	f, stranger := newForeignIssuer(t), newAsserter(t, "login") // the same kid
 	g, u := startAbroad(t, f)
 	good := f.issue(g, nil)
@@ -114,6 +116,7 @@ func TestForgedForeignTokens(t *testing.T) {
 // Ensure that tokens with made-up key ids, however many, cost the issuer one
 // fetch a minute, and nobody else's requests anything. Row J12.
 func TestMadeUpKeysDoNotReachTheIssuer(t *testing.T) {
+	t.Parallel()
 	f, stranger := newForeignIssuer(t), newAsserter(t, "login")
 	g, _ := startAbroad(t, f)
 	good := f.issue(g, nil)
@@ -148,6 +151,7 @@ func TestMadeUpKeysDoNotReachTheIssuer(t *testing.T) {
 // Ensure that an issuer's endless, enormous or foreign answers hold up its own
 // tokens only, and for seconds. Row J13.
 func TestBadKeySetsHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"a page":        "<html><body>Sign in</body></html>",
 		"an empty set":  `{"keys":[]}`,

@@ -58,6 +58,7 @@ func forgeries(name string) [][]string {
 // none, in whatever spelling a client sends its own. Rows H01, H02 and H03: a
 // machine's token has no subject, so that a forged one would stand alone.
 func TestForgedIdentityHeadersNeverReachTheUpstream(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	bearer := "Authorization: Bearer " + g.shopToken("user")
 	for _, name := range identity {
@@ -87,6 +88,7 @@ func TestForgedIdentityHeadersNeverReachTheUpstream(t *testing.T) {
 // Ensure that aliases of identity headers stay out where Caddy was told to let
 // their spelling in. Row H02.
 func TestForgedAliasesStayOutWhereCaddyLetsThemIn(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, strings.Replace(guarded, "\toauth2 {\n", `	servers {
 		expected_underscore_headers X_Auth_Subject X_Auth_Client X_* Authorization_X
@@ -114,6 +116,7 @@ func TestForgedAliasesStayOutWhereCaddyLetsThemIn(t *testing.T) {
 // Ensure that a client cannot delete, by naming them in Connection, the headers
 // that the guard sets. Row H04.
 func TestConnectionHeaderCannotDeleteIdentity(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	bearer := "Authorization: Bearer " + g.shopToken("user")
 	for _, lines := range [][]string{
@@ -139,6 +142,7 @@ func TestConnectionHeaderCannotDeleteIdentity(t *testing.T) {
 // Ensure that a request with more than one credential is refused, however they
 // are put together: two servers could each pick another. Row H05.
 func TestTwoCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	good := g.shopToken("user")
 	for _, path := range []string{"/x", "/catalog/1"} {
@@ -165,6 +169,7 @@ func TestTwoCredentialsAreRefused(t *testing.T) {
 // Ensure that malformed credentials are refused as tokens, never repaired. Row
 // S08.
 func TestDeformedTokensAreRefused(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	good := g.shopToken("user")
 	flipped := []byte(good)
@@ -199,6 +204,7 @@ func TestDeformedTokensAreRefused(t *testing.T) {
 // Ensure that no header by which proxies tell each other about a request enters
 // a decision. Rows H08 and H09.
 func TestForwardingHeadersDecideNothing(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	user, reader := "Authorization: Bearer "+g.shopToken("user"), "Authorization: Bearer "+g.shopToken("read")
 	for _, line := range []string{
@@ -244,6 +250,7 @@ func TestForwardingHeadersDecideNothing(t *testing.T) {
 // Ensure that the upstream never learns the caller's credential, unless the
 // configuration says so. Row H11.
 func TestUpstreamDoesNotReceiveTheCredential(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, guarded+`
 http://keep.localhost:{$PORT} {
@@ -277,6 +284,7 @@ http://keep.localhost:{$PORT} {
 // Ensure that a fallback for refused requests receives neither their credential
 // nor their claims to be somebody. Row H12.
 func TestFallbackUpstreamReceivesNoCredential(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, guarded+`
 http://fallback.localhost:{$PORT} {
@@ -306,6 +314,7 @@ http://fallback.localhost:{$PORT} {
 // Ensure that a client cannot have the proxy upgrade the connection to a
 // protocol in which the guard would not see its requests. Row H14.
 func TestUpgradeToHTTP2IsNotForwarded(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	bearer := "Authorization: Bearer " + g.shopToken("user")
 	for _, lines := range [][]string{
@@ -332,6 +341,7 @@ func TestUpgradeToHTTP2IsNotForwarded(t *testing.T) {
 // Ensure that what comes after the body cannot bring identity or credentials
 // that were removed before it. Row H16.
 func TestTrailersCarryNoIdentity(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	bearer := "Authorization: Bearer " + g.shopToken("user")
 	names := append([]string{"Authorization", "X_Auth_Client", "x.auth.subject", "Proxy-Authorization"}, identity...)
@@ -356,6 +366,7 @@ func TestTrailersCarryNoIdentity(t *testing.T) {
 // Ensure that a refused request is answered before its body: the client that
 // asked first is not told to go on. Row H17.
 func TestRefusedRequestIsNotAskedForItsBody(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	untouched(t, u, func() {
 		conn := g.dial()

@@ -65,6 +65,7 @@ http://fcgi.localhost:{$PORT} {
 // are refused, and that it is in no log and, but for forms, does not go on. Rows
 // S10 to S12, B18, B24 to B26, H11 and L02.
 func TestTokensFromEveryPlace(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, places, u.env(), "FCGI=127.0.0.1:1")
 	user, revoked := g.shopToken("user"), g.shopToken("user")
@@ -155,6 +156,7 @@ func TestTokensFromEveryPlace(t *testing.T) {
 // Ensure that no other site can make a browser use the user's cookie: for a
 // request that does something, or for a WebSocket.
 func TestCookieOfAnotherSitesRequest(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, places, u.env(), "FCGI=127.0.0.1:1")
 	cookie := "Cookie: tok=" + g.shopToken("user")
@@ -190,6 +192,7 @@ func TestCookieOfAnotherSitesRequest(t *testing.T) {
 // Ensure that error routes answer for requests with a token in the URL too, that
 // they find none, and that challenge and status are those of the guard.
 func TestErrorRoutesFindNoToken(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, places, u.env(), "FCGI=127.0.0.1:1")
 	token := g.shopToken("user")
@@ -212,6 +215,7 @@ func TestErrorRoutesFindNoToken(t *testing.T) {
 // Ensure that services which are told the URL as it was sent do not find a token
 // there either.
 func TestFastCGIFindsNoToken(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

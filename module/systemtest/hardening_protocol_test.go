@@ -18,6 +18,7 @@ import (
 // Ensure that a request hidden behind another one's body is never taken for a
 // request of its own by the upstream, however its framing is garbled. Row B01.
 func TestSmuggledRequestsNeverReachTheUpstream(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	user := g.shopToken("user")
 	hidden := "GET /admin/smuggled HTTP/1.1\r\nHost: admin.localhost\r\n\r\n"
@@ -72,6 +73,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Ensure that an endpoint stops reading a body that never ends. Row B05.
 func TestEndlessBodyIsCutOff(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	for _, endpoint := range []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect"} {
 		body := new(endless)
@@ -147,6 +149,7 @@ func TestEnormousFormsAreRefusedQuickly(t *testing.T) {
 
 // Ensure that an endpoint does not unpack what a client packed. Row B09.
 func TestCompressedFormIsRefused(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	var packed strings.Builder
 	z := gzip.NewWriter(&packed)
@@ -166,6 +169,7 @@ func TestCompressedFormIsRefused(t *testing.T) {
 // Ensure that a body of another type is refused unread, multipart among them.
 // Rows B10 and A18.
 func TestBodiesThatAreNoFormsAreRefused(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	auth := "Authorization: Basic " + basic("shop", shopSecret)
 	form := "grant_type=client_credentials&scope=user"
@@ -219,6 +223,7 @@ func TestSlowRequestsDoNotBlockOthers(t *testing.T) {
 // Ensure that secrets in the query are refused and reach neither the upstream nor
 // a log: they would be in histories and logs everywhere. Rows A06, S11 and S12.
 func TestSecretsInTheQueryAreRefused(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	good := g.shopToken("user")
 	form := "grant_type=client_credentials&scope=user"

@@ -138,6 +138,7 @@ func (v verdict) statuses() (admin, open int) {
 // is let through reaches the upstream as it was judged; and that HTTP/2 comes to
 // the same verdicts. Group W.
 func TestPathTricksDoNotChangeTheRow(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, guardedH2, u.env())
 	user := "Authorization: Bearer " + g.shopToken("user")
@@ -171,6 +172,7 @@ func TestPathTricksDoNotChangeTheRow(t *testing.T) {
 // Ensure that targets which are not paths meet the guard too or are refused, and
 // never reach the upstream unjudged. Row W09.
 func TestTargetsThatAreNoPaths(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	user := "Authorization: Bearer " + g.shopToken("user")
 	own := "http://admin.localhost:" + g.port
@@ -217,6 +219,7 @@ func has(list []int, n int) bool {
 // Ensure that a method gets what its row says and no other does: HEAD follows
 // GET, unknown ones and lower-case twins have no row. Row W15.
 func TestMethodsMeetTheirOwnRow(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	read := "Authorization: Bearer " + g.shopToken("read")
 	write := "Authorization: Bearer " + g.shopToken("write")
@@ -251,6 +254,7 @@ func TestMethodsMeetTheirOwnRow(t *testing.T) {
 
 // Ensure that a path without a row is refused, whoever asks. Row W16.
 func TestPathWithoutRowIsRefused(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, guarded+`
 http://rows.localhost:{$PORT} {
@@ -283,6 +287,7 @@ http://rows.localhost:{$PORT} {
 // when the site rewrites it before the guard, and that the path as the client
 // wrote it is checked too. Row W14.
 func TestRewritesAreJudgedAsForwarded(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	const table = `
 	oauth2_protect {
@@ -362,6 +367,7 @@ func TestEnormousPathsAreRefusedQuickly(t *testing.T) {
 // paths in other ways, nothing more protected than what was asked for. Row W22;
 // the guard's own tests do the same without sockets a million times.
 func TestGeneratedPathsMeanTheSameToEveryUpstream(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	user := g.shopToken("user")
 	pieces := []string{"/", "//", "/./", "/../", "admin", "ADMIN", "pub", "%61dmin", "%2f", "%2e", "%2e%2e", "..", ".", ";", ";x=1", `\`, "%5c", "%00", "%25", "2f", "%252f", "%c0%af", "x", "%3b", "%20", "?", "%3f", "#"}

@@ -24,6 +24,7 @@ var lax = strings.Replace(coded, "\t\tclient bank {", `		client old {
 // R12, R21: of a native application's redirect URI only the port is free, and what looks
 // like its address is another one; signing out leads nowhere.
 func TestAddressesThatLookLikeLoopback(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	for _, uri := range []string{
 		"http://127.0.0.1.evil.example/callback", "http://127.1/callback", "http://0x7f.1/callback", "http://2130706433/callback",
@@ -50,6 +51,7 @@ func TestAddressesThatLookLikeLoopback(t *testing.T) {
 // R24: nobody who registers a client can have people sent to its place by a request with
 // a fault before they have signed in.
 func TestClientsOfUsersRedirectNoStrangers(t *testing.T) {
+	t.Parallel()
 	g := start(t, selfServed)
 	mallory := newPerson(g)
 	mallory.signUp("mallory", annPassword)
@@ -68,6 +70,7 @@ func TestClientsOfUsersRedirectNoStrangers(t *testing.T) {
 // P02, P09, P10: a verifier without a challenge is none; of a pushed request the pushed
 // challenge counts; and the metadata say what is so.
 func TestChallengesThatAreNotThere(t *testing.T) {
+	t.Parallel()
 	g := start(t, lax, "SECRET="+codeSecret, "REUSE=10m")
 	ann := newPerson(g)
 	ann.signUp("ann", annPassword)
@@ -109,6 +112,7 @@ func TestChallengesThatAreNotThere(t *testing.T) {
 // T09, T12: an audience that is out of service is not refreshed; who has lost an answer
 // gets it again, until what was in it is used, and that ends nothing.
 func TestRefreshingWhatIsGoneOrLost(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	api := g.url("api.localhost", "")
 	code := ann.allow(challenged("resource", api))
@@ -136,6 +140,7 @@ func TestRefreshingWhatIsGoneOrLost(t *testing.T) {
 
 // U15: what happens to an account after the password counts too.
 func TestDisabledBetweenTwoFactors(t *testing.T) {
+	t.Parallel()
 	g := startScratch(t)
 	p := newPerson(g)
 	p.at("/oauth/signin").signIn("ann", annPassword)
@@ -150,6 +155,7 @@ func TestDisabledBetweenTwoFactors(t *testing.T) {
 // U27, U28: scripts of other sites read no answer that is not for everybody, and a
 // preflight request opens nothing.
 func TestAnswersForScriptsOfOtherSites(t *testing.T) {
+	t.Parallel()
 	g, _ := startCoded(t)
 	for _, origin := range []string{"https://evil.example", "null", "https://shop.example.com.evil.example", "http://localhost:" + g.port} {
 		for _, c := range []struct{ host, method, path, want string }{

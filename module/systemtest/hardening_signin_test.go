@@ -45,6 +45,7 @@ func signedInPerson(g *gateway) *person {
 // Row U01: a form counts when a page of ours in the same browser sent it, and not
 // otherwise.
 func TestHardeningFormsOfOthers(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	forms := map[string]struct {
 		path, button string
@@ -130,6 +131,7 @@ func (p *person) wrongHandle(path string) string {
 // Row U02: no other kind of body, no overridden method, and no safe method does
 // what a form does.
 func TestHardeningFormsInDisguise(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	p := signedInPerson(g)
 	_, values := p.at("/oauth/signout").form("signout")
@@ -187,6 +189,7 @@ func (p *person) request(method, path, body string) *http.Request {
 // Rows U04, U26 and U30: no page can be framed, read by another origin's scripts, kept,
 // or told of to where it leads; errors no more than others.
 func TestHardeningPagesKeepToThemselves(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	out, in := newPerson(g), signedInPerson(g)
 	for _, c := range []struct {
@@ -235,6 +238,7 @@ var behindTLS = strings.NewReplacer("issuer http://localhost:{$PORT}", "issuer h
 // Row U06: cookies are for this host, https and no script, and no other site's form
 // or frame sends them along.
 func TestHardeningCookiesOfSignIn(t *testing.T) {
+	t.Parallel()
 	g := start(t, behindTLS)
 	g.canary(annPassword)
 	jar := map[string]string{}
@@ -284,6 +288,7 @@ func TestHardeningCookiesOfSignIn(t *testing.T) {
 // Rows U05 and U07: a cookie that somebody else has planted is none, two of one name are
 // none, and whoever signs in gets one that nobody knew before.
 func TestHardeningPlantedCookies(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	attacker := signedInPerson(g)
 	stolen := attacker.cookie(sessionCookie)
@@ -316,6 +321,7 @@ func TestHardeningPlantedCookies(t *testing.T) {
 
 // Row U08: whatever ends a session, an old cookie leads to the sign-in page.
 func TestHardeningOldCookies(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	laptop, phone := signedInPerson(g), signedInPerson(g)
 	old := laptop.cookie(sessionCookie)
@@ -381,6 +387,7 @@ func TestHardeningOneAnswerToWhoeverIsNotLetIn(t *testing.T) {
 
 // Row R23: no parameter says where a sign-in leads.
 func TestHardeningWhereSignInLeads(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	for _, to := range []string{
 		"//evil.example", `/\evil.example`, "https:evil.example", "%2f%2fevil.example", "/%09//evil.example", "http:///evil.example",

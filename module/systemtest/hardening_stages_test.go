@@ -68,6 +68,7 @@ func (s stages) redeem(code string) grantAnswer {
 // C09: whatever happens to user, consent or client, it counts at each stage: for a page
 // that is open, a code, a refresh token and an access token.
 func TestWhatIsUnderWayEnds(t *testing.T) {
+	t.Parallel()
 	g, root := startProxied(t)
 	dora := newPerson(g)
 	dora.signUp("dora", annPassword)
@@ -111,6 +112,7 @@ func TestWhatIsUnderWayEnds(t *testing.T) {
 // Ensure that what a user unticks, asked once more, is gone from what the application
 // had before too, as the page of applications says.
 func TestWhatIsTakenBackIsGone(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t)
 	wide := g.redeem(ann.at(challenged("scope", "orders:read orders:write")).submit("allow", "scope", "orders:write").code(codeCallback))
 	if wide.Scope != "orders:read orders:write" || g.call("api.localhost", "/", wide.Access) != http.StatusOK {

@@ -63,6 +63,7 @@ func startScratch(t testing.TB) *gateway {
 // Row U22: what an application wants of the sign-in is asked for once, and then the
 // browser goes on; where nobody must be asked, nobody is.
 func TestHardeningDemandsOfApplications(t *testing.T) {
+	t.Parallel()
 	g := startScratch(t)
 	p := newPerson(g)
 	refused := func(who *person, params ...string) string {
@@ -109,6 +110,7 @@ func TestHardeningDemandsOfApplications(t *testing.T) {
 // Rows U08 and U18: who has a second factor is asked for it on the way to an
 // application too, and setting one up, or being disabled, ends what was signed in before.
 func TestHardeningSecondFactorAtApplications(t *testing.T) {
+	t.Parallel()
 	g := startScratch(t)
 	p, phone := newPerson(g), newPerson(g)
 	p.at("/oauth/signin").signIn("ann", annPassword)

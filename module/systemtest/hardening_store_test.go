@@ -65,6 +65,7 @@ func keyOf(token string) tokenstore.Key {
 // Ensure that nothing on disk is of use to somebody who reads it: no token, no
 // secret, and no file that others may open. Rows X02 and X03.
 func TestFilesHoldNoSecretInTheClear(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	secrets := []string{g.shopToken("user"), g.shopToken("admin"), g.addClient("stored")}
 	g.call("api.localhost", "/x", secrets[0])
@@ -124,6 +125,7 @@ func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 // Ensure that a record which was changed on disk is never accepted, whichever
 // bit it is, and that other records go on. Row X08.
 func TestTamperedRecordIsNeverAccepted(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	var victims []string
 	for range 24 {
@@ -155,6 +157,7 @@ func TestTamperedRecordIsNeverAccepted(t *testing.T) {
 // Ensure that one token's record does nothing under another's key, and a
 // revoked token's old record nothing when it is put back. Row X09.
 func TestSwappedRecordIsNeverAccepted(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	weak, strong := g.token("reporter", reporterSecret), g.shopToken("admin user")
 	revoked := g.shopToken("user")
@@ -184,6 +187,7 @@ func TestSwappedRecordIsNeverAccepted(t *testing.T) {
 // Ensure that a store without its sealing key, or with another, does not start,
 // and says what to do; and that the key brings it back.
 func TestStoreWithoutItsSealingKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	g.stop()
@@ -224,6 +228,7 @@ func TestStoreWithoutItsSealingKeyIsRefused(t *testing.T) {
 // Ensure that a file which is no store, or is one no more, is refused with a
 // message and left as it is: never a panic, never a new empty store in its place.
 func TestDamagedFileIsRefusedAndLeftAlone(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	g.shopToken("user")
 	g.stop()
@@ -274,6 +279,7 @@ func (g *gateway) refusesToStart() string {
 // says that it waits and goes on when the first ends, a reload fails at once and
 // changes nothing. Row X07.
 func TestSecondProcessOnOneStoreIsRefused(t *testing.T) {
+	t.Parallel()
 	first, u := startGuarded(t)
 	token := first.shopToken("user")
 	shared := strings.Replace(guarded, "\toauth2 {\n", "\toauth2 {\n\t\tstore bolt "+first.storeFile()+"\n", 1)
@@ -303,6 +309,7 @@ func TestSecondProcessOnOneStoreIsRefused(t *testing.T) {
 // Ensure that copies of the files, taken while nothing runs, are a backup. Row
 // X05 for this engine.
 func TestCopyOfTheStoppedStoreIsABackup(t *testing.T) {
+	t.Parallel()
 	g, u := startGuarded(t)
 	token := g.shopToken("user")
 	g.stop()
@@ -324,6 +331,7 @@ func TestCopyOfTheStoppedStoreIsABackup(t *testing.T) {
 // Ensure that a read-only or full disk makes the token endpoint answer 503 and
 // nothing is issued, while what needs no disk goes on. Row V09.
 func TestStoreThatCannotBeWrittenFailsClosed(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := prepare(t, guarded, u.env())
 	g.start()

@@ -15,6 +15,7 @@ import (
 // came with ends, whatever ends it, and no others, and that no client takes what
 // it got for the whole. Row S14.
 func TestStreamsEndWithWhatTheyCameWith(t *testing.T) {
+	t.Parallel()
 	g := startStreaming(t, strings.Replace(streaming, "lifetime 3s", "lifetime 6s", 1)) // to open a stream takes a moment
 	ends := map[string]struct {
 		token string
@@ -65,6 +66,7 @@ func TestStreamsEndWithWhatTheyCameWith(t *testing.T) {
 // Ensure that streams that came through a configuration are cut when the next one
 // disables their client, or does not have it any more. Row S14.
 func TestStreamsEndWithTheirClientInTheConfiguration(t *testing.T) {
+	t.Parallel()
 	const secret = "another-secret-0123456789abcdefghijklm"
 	with := func(clients string) string {
 		return strings.NewReplacer(
@@ -115,6 +117,7 @@ func mustEnd(t *testing.T, streams []*live) {
 // Ensure that a token request which began before a reload, and is sent as slowly
 // as its client likes, gets nothing for a secret that the reload has replaced.
 func TestSlowTokenRequestDoesNotOutliveItsSecret(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	body := "grant_type=client_credentials"
 	conn := g.dial()

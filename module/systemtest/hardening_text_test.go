@@ -102,6 +102,7 @@ func headerOf(text string) string {
 // Rows U09 and U11: whatever is in a request, in a parameter, a path, a field or a
 // header, no page takes it for its own, and nothing of it is expanded.
 func TestHostileTextInRequests(t *testing.T) {
+	t.Parallel()
 	g, ann := startCoded(t, "LEAK="+leak)
 	for name, text := range hostile {
 		ann.language = headerOf(text)
@@ -141,6 +142,7 @@ func TestHostileTextInRequests(t *testing.T) {
 // Ensure that the longest state there may be goes all the way, over sign-in and question,
 // and comes back as it was.
 func TestLongStateGoesAllTheWay(t *testing.T) {
+	t.Parallel()
 	g, _ := startCoded(t)
 	state := strings.Repeat("0123456789", 780)
 	s := newPerson(g).at(challenged("state", state)).is(http.StatusOK, "Sign in")
@@ -160,6 +162,7 @@ func TestLongStateGoesAllTheWay(t *testing.T) {
 // applications, it is text to those who see it, where the answer leads is shown beside
 // it, and no picture of theirs is fetched by anybody.
 func TestHostileTextOfUsersAndDevelopers(t *testing.T) {
+	t.Parallel()
 	var fetched atomic.Int64
 	pictures, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

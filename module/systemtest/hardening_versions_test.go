@@ -57,6 +57,7 @@ func judgePseudoTricks(t *testing.T, u *upstream, scheme, host, user string, req
 // Ensure that HTTP/2's own ways to name a request do not get around the guard.
 // Row W10.
 func TestPseudoHeaderTricksMeetTheGuard(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, guardedH2, u.env())
 	user := "Bearer " + g.shopToken("user")
@@ -67,6 +68,7 @@ func TestPseudoHeaderTricksMeetTheGuard(t *testing.T) {
 // path, and that its own ways to name a request do not get around the guard. Row
 // W10.
 func TestHTTP3IsJudgedLikeHTTP1(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	secure := freePort(t)
 	config := guarded

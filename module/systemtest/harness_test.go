@@ -49,6 +49,8 @@ const (
 	patience = time.Minute
 )
 
+// Tests run beside one another, because they mostly wait for processes, but for those
+// that measure times, bring load, or have Chromium's only window in front.
 func TestMain(m *testing.M) {
 	if os.Getenv(beCaddy) != "" {
 		caddycmd.Main()

@@ -23,6 +23,7 @@ http://hazards.localhost:{$PORT} {
 // Ensure that a configuration that will hurt says so at its start, with the site,
 // and that one that does without is silent.
 func TestHazardsAreNamedAtLoad(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	signs := []string{"on the issuer's own origin", "changed below oauth2_protect", "admin endpoint is not on this machine"}
 	innocent := start(t, guarded, u.env())

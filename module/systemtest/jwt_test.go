@@ -89,6 +89,7 @@ func (g *gateway) kids() []string {
 // Ensure that the gateway's JWTs are what other services take for access tokens,
 // that its guards take them beside opaque ones, and that introspection knows both.
 func TestSignedTokens(t *testing.T) {
+	t.Parallel()
 	g, u := startSigned(t)
 	signed, opaque := g.shopToken("user read"), g.token("reporter", reporterSecret)
 	if !strings.HasPrefix(signed, "eyJ") || !strings.HasPrefix(opaque, "co2at_") {
@@ -129,6 +130,7 @@ func TestSignedTokens(t *testing.T) {
 // request, though it was in the cache, and stays so after a crash; elsewhere it
 // still verifies, as the documentation says.
 func TestRevokedSignedToken(t *testing.T) {
+	t.Parallel()
 	g, _ := startSigned(t)
 	token, other := g.shopToken("user"), g.shopToken("user")
 	for range 3 {
@@ -176,6 +178,7 @@ func TestRevokedSignedToken(t *testing.T) {
 // Ensure that the keys are those of the store: a crash and a reload change none,
 // and what was signed before is taken after. Short form of FK and FR rows.
 func TestSigningKeysOutliveCrashAndReload(t *testing.T) {
+	t.Parallel()
 	g, _ := startSigned(t)
 	kids := g.kids()
 	if len(kids) != 1 {
@@ -200,6 +203,7 @@ func TestSigningKeysOutliveCrashAndReload(t *testing.T) {
 // one before it signs, and what each signed is taken here and elsewhere; --revoke
 // ends what older keys signed, at once.
 func TestRotationOfSigningKeys(t *testing.T) {
+	t.Parallel()
 	g, _ := startSigned(t)
 	before := g.shopToken("user")
 	if status := g.call("api.localhost", "/", before); status != http.StatusOK {
@@ -255,6 +259,7 @@ func TestRotationOfSigningKeys(t *testing.T) {
 // Ensure that clients choose their format, that other algorithms sign, and that
 // tokens stay valid when the configured format changes.
 func TestFormatsSideBySide(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	if _, listed := g.described()["jwks_uri"]; listed || len(g.kids()) != 0 {
 		t.Error("keys are listed though nothing is signed")
@@ -303,6 +308,7 @@ func TestFormatsSideBySide(t *testing.T) {
 // Ensure J15 over HTTP: the key documents are public, may be kept for a while,
 // can be read by every web page, and have public members only.
 func TestPublishedKeys(t *testing.T) {
+	t.Parallel()
 	g, _ := startSigned(t)
 	for _, path := range []string{"/oauth/jwks", "/oauth/jwks/upstream"} {
 		a := g.get("localhost", path, "Origin: https://app.example.com")

@@ -15,6 +15,7 @@ import (
 // behind each preset, as the example's README says, line by line: it learns who
 // calls, and a client cannot tell it anything else.
 func TestLegacyServiceInThreeDialects(t *testing.T) {
+	t.Parallel()
 	g := prepare(t, "")
 	ports := strings.NewReplacer(":8080", ":"+g.port, ":8081", ":"+freePort(t))
 	g.env = append(g.env, "CADDY_ADMIN="+g.admin, "GOCACHE="+goEnv(t, "GOCACHE"))

@@ -144,6 +144,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 // Ensure that the tokens of a client that the configuration no longer names
 // are refused at the next request, and those of others are not.
 func TestRemovedClientIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	reporter, shop := g.token("reporter", reporterSecret), g.shopToken("read")
 	if status := g.call("api.localhost", "/orders/1", reporter); status != http.StatusOK {
@@ -195,6 +196,7 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 // up is answered with 503: it is neither let pass, nor is its token called
 // invalid, nor does anything panic.
 func TestRequestThatOutlivesTheStore(t *testing.T) {
+	t.Parallel()
 	// Caddy gives the request time for as long as the machine may need.
 	patient := strings.Replace(guarded, "\toauth2 {\n", "\tgrace_period 1m\n\toauth2 {\n", 1)
 	g := start(t, patient, newUpstream(t).env())
@@ -228,6 +230,7 @@ func TestRequestThatOutlivesTheStore(t *testing.T) {
 // Ensure that a process which starts while another has the store waits for it
 // and says so, and that a reload does not wait.
 func TestWaitingForTheStore(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	first := start(t, guarded, u.env())
 	shared := strings.Replace(guarded, "issuer ", "store bolt "+first.path("data/caddy/oauth2/tokens.db")+"\n\t\tissuer ", 1)
@@ -251,6 +254,7 @@ func TestWaitingForTheStore(t *testing.T) {
 // Ensure that a store without its key is refused with a message that says what
 // to do, and that nothing makes it another key.
 func TestStoreWithoutItsKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	g.stop()
@@ -277,6 +281,7 @@ func TestStoreWithoutItsKeyIsRefused(t *testing.T) {
 // Ensure that a configuration which is given up after it has started leaves
 // nothing behind in the store: not even its new sealing key.
 func TestGivenUpConfigurationLeavesNoSealingKey(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	const one, two = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "YWJjZGVmZ2hpamFiY2RlZmdoaWphYmNkZWZnaGlqYWI="
 	with := func(keys string) string {
@@ -308,6 +313,7 @@ func TestGivenUpConfigurationLeavesNoSealingKey(t *testing.T) {
 
 // Ensure that a change is a Caddy event, which can be subscribed to.
 func TestChangesAreCaddyEvents(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t) // its log is at DEBUG, where Caddy writes each event
 	g.revoke(g.shopToken("user"))
 	eventually(t, "the event is there", func() bool { return strings.Contains(g.logs.String(), `"name":"oauth2.token_revoked"`) })
@@ -316,6 +322,7 @@ func TestChangesAreCaddyEvents(t *testing.T) {
 // Ensure that a client of the store whose id the configuration takes is named at
 // the start: it would come to light again, unseen, with its tokens.
 func TestHiddenClientsAreNamedAtTheStart(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	g.addClient("twice")
 	const warning = "clients of the store have the ids of configured ones"

@@ -16,6 +16,7 @@ import (
 // Ensure that what the documents link to in this repository is there: files, and the
 // headings in them.
 func TestLinksBetweenDocuments(t *testing.T) {
+	t.Parallel()
 	var documents []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))

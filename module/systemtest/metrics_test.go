@@ -11,6 +11,7 @@ import (
 // Ensure that each figure which operators are promised is in Caddy's registry
 // and moves with what it counts, and that a reload takes none of it away.
 func TestMetricsTellWhatHappens(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	for range 3 {

@@ -44,6 +44,7 @@ func withOpenIDClient(t *testing.T) string {
 // also by a pushed request, refreshes, introspects and revokes, and that what it has
 // revoked opens nothing any more.
 func TestOpenIDClientCompletesEverything(t *testing.T) {
+	t.Parallel()
 	dir := withOpenIDClient(t)
 	// Node.js does not know every name below localhost.
 	g := start(t, strings.Replace(fromScratch, "http://api.localhost", "http://127.0.0.1", 1))

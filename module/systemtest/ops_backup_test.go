@@ -99,6 +99,7 @@ func TestBackupUnderLoad(t *testing.T) {
 // was revoked after the backup; that clients are there; and that the old store is
 // kept. Rule S5.
 func TestRestoreEndsEarlierTokens(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	stored := g.addClient("stored")
 	live, revoked := g.shopToken("user"), g.shopToken("user")
@@ -160,6 +161,7 @@ func TestRestoreEndsEarlierTokens(t *testing.T) {
 // Ensure X06 for signing keys: one that was withdrawn after the backup, because
 // somebody else may have it, does not come back with that backup.
 func TestRestoreBringsBackNoWithdrawnKey(t *testing.T) {
+	t.Parallel()
 	g, _ := startSigned(t)
 	signed := g.shopToken("user")
 	leaked := g.kids()
@@ -194,6 +196,7 @@ func (g *gateway) offline(code int, args ...string) (stdout, stderr string) {
 // Ensure that a backup never replaces a file unasked, is the same on standard
 // output, and leaves nothing behind when it cannot be made.
 func TestBackupFiles(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	g.shopToken("user")
 	file := g.write("backup.db", "precious")
@@ -232,6 +235,7 @@ func TestBackupFiles(t *testing.T) {
 // Ensure that the store can be checked, measured and compacted while no Caddy has
 // it open, and only then; and that damage has an exit code of its own.
 func TestLookingAfterTheStoppedStore(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	token := g.shopToken("user")
 	if _, said := g.offline(1, "store", "compact"); !strings.Contains(said, "Stop Caddy first") {

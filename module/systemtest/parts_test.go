@@ -91,6 +91,7 @@ http://early.localhost:{$PORT} {
 // Ensure that the matcher goes by the present scopes of whom the guard let pass,
 // as a function in expressions too.
 func TestScopeMatcher(t *testing.T) {
+	t.Parallel()
 	g, _ := startWith(t, strings.Replace(matching, "\theader /cel @expression X-Early yes\n", "", 1))
 	for _, c := range []struct{ scope, path, want string }{
 		{"admin", "/", "admin"},
@@ -116,6 +117,7 @@ func TestScopeMatcher(t *testing.T) {
 // Ensure that the scopes that a row's expression asks for are those of whoever asks
 // to pass, and not of whom a guard further out let pass: there that is nobody.
 func TestAttackExpressionAboutSomebodyElse(t *testing.T) {
+	t.Parallel()
 	g, _ := startWith(t, matching)
 	for request, status := range map[string]int{"/has user": 200, "/has read": 403, "/not user": 200, "/not admin": 403, "/not user admin": 403} {
 		path, scopes, _ := strings.Cut(request, " ")
@@ -128,6 +130,7 @@ func TestAttackExpressionAboutSomebodyElse(t *testing.T) {
 // Ensure that a scope that is asked for before any guard is a fault of the server
 // and lets nothing pass, however it is negated.
 func TestScopeMatcherBeforeGuardIsAnError(t *testing.T) {
+	t.Parallel()
 	g, _ := startWith(t, strings.Replace(matching, "header /cel @expression X-Early yes", "header @expression X-Early yes", 1))
 	token := g.shopToken("user")
 	for _, path := range []string{"/plain", "/other"} {
@@ -140,6 +143,7 @@ func TestScopeMatcherBeforeGuardIsAnError(t *testing.T) {
 // Ensure that Caddy's handler `authentication` takes tokens, tells who calls, and
 // refuses with a challenge what is no token, or not enough of one.
 func TestAuthenticationProvider(t *testing.T) {
+	t.Parallel()
 	g, _ := startGuarded(t)
 	resp, body := g.adminRequest(http.MethodPut, "/config/apps/http/servers/srv0/routes/0", map[string]any{
 		"match":    []any{map[string]any{"host": []string{"provider.localhost"}}},
@@ -187,6 +191,7 @@ func TestAuthenticationProvider(t *testing.T) {
 // Ensure that what is issued, revoked and refused makes Caddy events, refusals a
 // bounded number, and that no event holds a secret (the log is searched).
 func TestCaddyEvents(t *testing.T) {
+	t.Parallel()
 	names := []string{"token_issued", "token_revoked", "decision", "client_added"}
 	on := ""
 	for _, name := range names {
@@ -218,6 +223,7 @@ func TestCaddyEvents(t *testing.T) {
 
 // Ensure that the spans of Caddy's tracing say what a guard decided, and about whom.
 func TestSpansSayWhatWasDecided(t *testing.T) {
+	t.Parallel()
 	g, _ := startWith(t, strings.Replace(guarded, "\toauth2_protect {\n", "\ttracing {\n\t\tspan api\n\t}\n\toauth2_protect {\n", 1),
 		"OTEL_TRACES_EXPORTER=console", "OTEL_BSP_SCHEDULE_DELAY=50")
 	token := g.shopToken("user")

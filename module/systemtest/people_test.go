@@ -87,6 +87,7 @@ func (s *screen) redeem() token {
 // Ensure the whole way: an operator adds a user, whom an application sends to sign in
 // and to be asked, and whose token then opens what was allowed, and nothing else.
 func TestFromAccountToGuardedCall(t *testing.T) {
+	t.Parallel()
 	g := start(t, fromScratch)
 	g.canary(shopSecret)
 	g.addUser("ann", annPassword)

@@ -35,6 +35,7 @@ func tool(t *testing.T, name string) string {
 // Ensure that promtool finds no fault in the example's scrape configuration and
 // rules, and that the rules speak when they must and are silent otherwise.
 func TestAlertRulesPassPromtool(t *testing.T) {
+	t.Parallel()
 	for _, args := range []string{"check config prometheus.yml", "test rules alerts_test.yml"} {
 		cmd := exec.Command(tool(t, "promtool"), strings.Fields(args)...)
 		cmd.Dir = prometheusDir
@@ -176,6 +177,7 @@ func (g *gateway) use(partner string) {
 // no rule fails, nobody is woken while all is well, and somebody would be when
 // the gateway ends.
 func TestPrometheusSeesTheGateway(t *testing.T) {
+	t.Parallel()
 	g, ports := example(t, "prometheus", "9090")
 	p := startPrometheus(g, ports)
 	missing := dashboardQueries(t)

@@ -131,6 +131,7 @@ func (g *gateway) follow(file string, ports *strings.Replacer) {
 
 // Ensure that the README's tour works when it is pasted, line by line.
 func TestReadmeTourWorksWhenPasted(t *testing.T) {
+	t.Parallel()
 	g, ports := quickstart(t)
 	blocks := snippets(t, "README.md", "sh")
 	if !strings.Contains(blocks[0], "\n./xcaddy.sh run\n") {
@@ -146,6 +147,7 @@ func TestReadmeTourWorksWhenPasted(t *testing.T) {
 
 // Ensure that what the quickstart says to try works.
 func TestQuickstartSnippetsWork(t *testing.T) {
+	t.Parallel()
 	g, ports := quickstart(t)
 	g.follow("examples/quickstart/README.md", ports)
 }
@@ -153,6 +155,7 @@ func TestQuickstartSnippetsWork(t *testing.T) {
 // Ensure that every Caddyfile that is shown adapts, and is formatted as caddy
 // fmt would format it; and so for the examples.
 func TestCaddyfilesThatAreShownAreValid(t *testing.T) {
+	t.Parallel()
 	shown := map[string]string{}
 	for _, file := range []string{"README.md", "docs/operations.md", "docs/reference.md", "docs/security.md"} {
 		for i, text := range snippets(t, file, "caddyfile") {

@@ -75,6 +75,7 @@ func (g *gateway) background(snippet, address string) {
 // its tokens, and learns at its next request that its access was ended; and that what
 // it had is worth nothing after the sign-out.
 func TestWebApplicationSignsPeopleIn(t *testing.T) {
+	t.Parallel()
 	g, ports := example(t, "relying-party")
 	g.canary("correct horse battery")
 	g.canary("relying-party-secret-do-not-use-elsewhere")

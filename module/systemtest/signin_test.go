@@ -51,6 +51,7 @@ func (p *person) signUp(username, password string) *screen {
 
 // Ensure that a person signs up, out, and in again, and comes to the account page.
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	g := startPeopled(t, peopled)
 	p := newPerson(g)
 	s := p.at("/oauth/signin").is(http.StatusOK, "Sign in").signIn(" ANN ", annPassword)

@@ -136,6 +136,7 @@ func (p *person) script(method, address string, headers ...string) (int, http.He
 // that the service learns who it is and no secret of ours, that the next site asks
 // nothing, and that signing out ends all of it at the very next request.
 func TestSiteSession(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := startVisited(t, u.address)
 	p := newPerson(g)
@@ -205,6 +206,7 @@ func (g *gateway) arrive(p *person) *url.URL {
 // Ensure that a ticket signs nobody in in another browser (login CSRF), nor at another
 // site, nor twice, and is in no log, and neither is the cookie that it buys (row U06).
 func TestAttackSiteTickets(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := startVisited(t, u.address)
 	mallory, victim := newPerson(g), newPerson(g)
@@ -235,6 +237,7 @@ func TestAttackSiteTickets(t *testing.T) {
 // Ensure that a session does nothing for pages of other sites, but for those that are
 // trusted, and that a service cannot sign anybody in or out (rows U01, H13).
 func TestAttackSiteSessionFromElsewhere(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	u.answer = func(_ *http.Request, conn net.Conn, _ *bufio.Reader) bool {
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: sid=1\r\nSet-Cookie: %s=evil; Path=/; Secure\r\nSet-Cookie: __Host-oauth2_browser=evil; Path=/; Secure\r\n\r\n", siteCookie)
@@ -287,6 +290,7 @@ func TestAttackSiteSessionFromElsewhere(t *testing.T) {
 // Ensure that a page that wants two factors asks for the second, and that a script
 // there is told what it takes.
 func TestSiteSessionStepsUp(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := startVisited(t, u.address)
 	p := newPerson(g)
@@ -303,6 +307,7 @@ func TestSiteSessionStepsUp(t *testing.T) {
 
 // Ensure that what lasts is cut when the session ends.
 func TestSiteSessionCutsStreams(t *testing.T) {
+	t.Parallel()
 	service := newStreamService(t)
 	g := startVisited(t, service.address)
 	p := newPerson(g)
@@ -330,6 +335,7 @@ func TestSiteSessionCutsStreams(t *testing.T) {
 
 // Ensure that a configuration by which nobody could sign in, or find back, does not start.
 func TestSiteSessionsNeedTheirParts(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	for name, change := range map[string][]string{
 		"nothing serves the pages": {"\toauth2_server\n\trespond /oauth/account \"account\"\n", "\trespond hello\n"},

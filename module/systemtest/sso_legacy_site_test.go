@@ -13,6 +13,7 @@ import (
 // Ensure that people reach legacy sites by one sign-in as the example's README says,
 // line by line.
 func TestLegacySitesBehindOneSignIn(t *testing.T) {
+	t.Parallel()
 	g := prepare(t, "")
 	ports := strings.NewReplacer(":8080", ":"+g.port, ":8081", ":"+freePort(t))
 	g.env = append(g.env, "CADDY_ADMIN="+g.admin, "GOCACHE="+goEnv(t, "GOCACHE"))

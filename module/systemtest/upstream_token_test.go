@@ -38,6 +38,7 @@ func (g *gateway) statedTo(audience, raw string) (map[string]any, error) {
 // made for it alone, and that no guard, introspection or set of keys takes that for
 // an access token: not even where access tokens are JWTs.
 func TestUpstreamToken(t *testing.T) {
+	t.Parallel()
 	u := newUpstream(t)
 	g := start(t, stated, u.env())
 	g.canary(shopSecret)

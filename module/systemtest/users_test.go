@@ -31,6 +31,7 @@ func (g *gateway) enters(name, password string) bool {
 // Ensure that users are managed on the command line: each change is in force at once,
 // nothing shows a password, and what does not exist is told by the exit code.
 func TestUsersOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	g := start(t, peopled)
 	g.canary(zoePassword)
 	g.canary(otherPassword)
@@ -92,6 +93,7 @@ func TestUsersOnTheCommandLine(t *testing.T) {
 // Ensure that a user who has lost all second factors gets in by the password again once
 // the administrator says so, and that who was signed in is not.
 func TestSecondFactorsThatWereLost(t *testing.T) {
+	t.Parallel()
 	g := startScratch(t)
 	signedIn := newPerson(g)
 	signedIn.at("/oauth/signin").signIn("ann", annPassword)
@@ -119,6 +121,7 @@ func TestSecondFactorsThatWereLost(t *testing.T) {
 // Ensure that an administrator's link lets a user choose a password once, that looking at
 // it does not spend it, and that no log has it.
 func TestALinkForANewPassword(t *testing.T) {
+	t.Parallel()
 	g := start(t, peopled)
 	g.canary(zoePassword)
 	g.cli(0, "", "user", "add", "zoe", "--no-password")
@@ -141,6 +144,7 @@ func TestALinkForANewPassword(t *testing.T) {
 // Ensure that many users are imported from a file in a few requests, that a fault is told
 // by its line, and that a second time changes nothing.
 func TestUsersAreImportedOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	g := start(t, peopled)
 	g.canary(zoePassword)
 	hash, err := bcrypt.GenerateFromPassword([]byte(zoePassword), bcrypt.MinCost)
@@ -213,6 +217,7 @@ https://legacy.localhost:{$PORT} {
 // another account; that services learn their names; that groups which they are given
 // count at once; and that who is no longer in the file, or disabled, is out at once.
 func TestUsersWhoAreElsewhere(t *testing.T) {
+	t.Parallel()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("username") == "bob" && r.FormValue("password") == otherPassword {
 			http.SetCookie(w, &http.Cookie{Name: "session", Value: "s"})
