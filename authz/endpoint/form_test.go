@@ -40,7 +40,7 @@ func TestFormLimits(t *testing.T) {
 // passes.
 func FuzzForm(f *testing.F) {
 	for _, s := range []string{
-		"", "&", "=", "a", "a=b", "a=b&a=c", "a=b&%61=c", "a;b=c", "a=%zz", "a+b=c+d", "resource=a&resource=b", "client_secret=", "a=&a=", "a[b]=c",
+		"", "&", "=", "a", "a=b", "a=b&a=c", "a=b&%61=c", "a;b=c", "a=%zz", "a+b=c+d", "resource=a&resource=b", "client_secret=", "client_assertion=", "client_assertion=&client_assertion=", "a=&a=", "a[b]=c",
 		strings.Repeat("a&", 300), "\x00=\xff",
 	} {
 		f.Add(s)
@@ -69,7 +69,7 @@ func FuzzForm(f *testing.F) {
 		want := url.Values{}
 		for name, values := range standard {
 			for _, v := range values {
-				if v != "" || name == authz.ParamClientSecret {
+				if v != "" || name == authz.ParamClientSecret || name == authz.ParamClientAssertion {
 					want.Add(name, v)
 				}
 			}
