@@ -106,12 +106,10 @@ func publish(draft, file string, force bool) error {
 		if err := os.Rename(draft, file); err != nil {
 			return err
 		}
-	} else if err := os.Link(draft, file); errors.Is(err, fs.ErrExist) {
+	} else if err := nameNew(draft, file); errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s has appeared meanwhile; --force replaces it", file)
-	} else if err != nil { // there are file systems without links
-		if err := os.Rename(draft, file); err != nil {
-			return err
-		}
+	} else if err != nil {
+		return err
 	}
 	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {

@@ -166,15 +166,15 @@ func makeKeyFile(file string) (string, error) {
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return "", fmt.Errorf("making the sealing key: %w", err)
 	}
-	err = os.Link(draft.Name(), file)
-	if errors.Is(err, fs.ErrExist) {
-		existing, err := os.ReadFile(file)
-		return string(existing), err
-	}
-	if err != nil {
+	if err := nameNew(draft.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("making the sealing key: %w", err)
 	}
-	return key, nil
+	// Two processes that start at once go on with the one key that has the name.
+	standing, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the sealing key: %w", err)
+	}
+	return string(standing), nil
 }
 
 // UnmarshalCaddyfile reads
