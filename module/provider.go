@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -28,7 +29,9 @@ func init() {
 // It is less than `oauth2_protect`: the request goes on as it came, with its
 // token and whatever identity headers its client has put on it; every refusal is
 // a 401; and streams are not cut. {http.auth.user.id} and {http.auth.oauth2.*}
-// say who calls.
+// say who calls. Trouble that says nothing about the token is a 503, but beside other
+// providers: there one of them may know the caller, and Caddy answers 401 when none
+// does; {http.auth.oauth2.error} then tells an error route that there was trouble.
 type Provider struct {
 	// What a token must have: any of the alternatives, of each all scopes. Default:
 	// any valid token.
@@ -93,15 +96,15 @@ func (p *Provider) Validate() error {
 // without an id: a client is nobody's subject.
 func (p *Provider) Authenticate(w http.ResponseWriter, r *http.Request) (caddyauth.User, bool, error) {
 	if err := p.app.gate.wait(r.Context()); err != nil {
-		return caddyauth.User{}, false, err
+		return failed(w, err)
 	}
 	principal, err := p.guard.Examine(w, r)
 	if err != nil {
 		var refusal *authz.Error
 		if errors.As(err, &refusal) && refusal.Status < http.StatusInternalServerError {
-			err = nil // no trouble, just not authenticated
+			return caddyauth.User{}, false, nil // no trouble, just not authenticated
 		}
-		return caddyauth.User{}, false, err
+		return failed(w, err)
 	}
 	identify(r.Context(), principal)
 	return caddyauth.User{ID: principal.Subject, Metadata: map[string]string{
@@ -111,6 +114,18 @@ func (p *Provider) Authenticate(w http.ResponseWriter, r *http.Request) (caddyau
 		"grant_id":   principal.Grant,
 		"expires_at": strconv.FormatInt(principal.Expires.Unix(), 10),
 	}}, true, nil
+}
+
+// failed answers trouble of ours. Caddy's handler makes every error a 401, which would
+// tell clients that their tokens are bad, so the status is written before it comes to
+// that: the first one counts, and an error route still adds its body. Beside other
+// providers what is written here goes nowhere.
+func failed(w http.ResponseWriter, err error) (caddyauth.User, bool, error) {
+	var trouble caddyhttp.HandlerError
+	errors.As(dress(w, err), &trouble)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(trouble.StatusCode)
+	return caddyauth.User{}, false, err
 }
 
 // Interface guards

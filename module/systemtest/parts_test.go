@@ -4,9 +4,11 @@
 package systemtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 func init() {
@@ -145,19 +149,7 @@ func TestScopeMatcherBeforeGuardIsAnError(t *testing.T) {
 func TestAuthenticationProvider(t *testing.T) {
 	t.Parallel()
 	g, _ := startGuarded(t)
-	resp, body := g.adminRequest(http.MethodPut, "/config/apps/http/servers/srv0/routes/0", map[string]any{
-		"match":    []any{map[string]any{"host": []string{"provider.localhost"}}},
-		"terminal": true,
-		"handle": []any{
-			map[string]any{"handler": "authentication", "providers": map[string]any{
-				"oauth2": map[string]any{"requirement": [][]string{{"user"}}, "realm": "api"},
-			}},
-			map[string]any{"handler": "static_response", "body": "{http.auth.user.id}|{http.auth.user.client_id}|{http.auth.oauth2.scope}"},
-		},
-	})
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s", resp.Status, body)
-	}
+	g.authenticate(nil)
 	revoked := g.shopToken("user")
 	g.revoke(revoked)
 	for _, c := range []struct {
@@ -185,6 +177,59 @@ func TestAuthenticationProvider(t *testing.T) {
 		if resp.StatusCode != c.status || !strings.Contains(got, c.want) {
 			t.Errorf("%d %q, not %d %q", resp.StatusCode, got, c.status, c.want)
 		}
+	}
+}
+
+// authenticate adds the site provider.localhost, which goes by Caddy's handler
+// `authentication`, and by other providers of it too.
+func (g *gateway) authenticate(others map[string]any) {
+	g.t.Helper()
+	providers := map[string]any{"oauth2": map[string]any{"requirement": [][]string{{"user"}}, "realm": "api"}}
+	maps.Copy(providers, others)
+	resp, body := g.adminRequest(http.MethodPut, "/config/apps/http/servers/srv0/routes/0", map[string]any{
+		"match":    []any{map[string]any{"host": []string{"provider.localhost"}}},
+		"terminal": true,
+		"handle": []any{
+			map[string]any{"handler": "authentication", "providers": providers},
+			map[string]any{"handler": "static_response", "body": "{http.auth.user.id}|{http.auth.user.client_id}|{http.auth.oauth2.scope}"},
+		},
+	})
+	if resp.StatusCode != http.StatusOK {
+		g.t.Fatalf("%s: %s", resp.Status, body)
+	}
+}
+
+// Ensure that trouble of ours, such as a record that is damaged on the disk, is no
+// refusal by the provider either: clients that are told 401 throw their tokens away. It
+// lets nobody pass, and beside other providers Caddy answers 401.
+func TestAuthenticationProviderInTrouble(t *testing.T) {
+	t.Parallel()
+	g, _ := startGuarded(t)
+	good, damaged := g.shopToken("user"), g.shopToken("user")
+	g.stop()
+	g.inStore(func(s tokenstore.Store) {
+		v := bytes.Clone(value(t, s, keyOf(damaged)))
+		v[len(v)-1] ^= 1
+		put(t, s, keyOf(damaged), v)
+	})
+	g.start()
+	g.authenticate(nil)
+	if a := g.get("provider.localhost", "/", "Authorization: Bearer "+damaged); a.status != http.StatusServiceUnavailable ||
+		a.header.Get("Retry-After") == "" || a.header.Get("WWW-Authenticate") != "" || a.body != "" {
+		t.Errorf("trouble: %d %v %q", a.status, a.header, a.body)
+	}
+	if status := g.call("provider.localhost", "/", good); status != http.StatusOK {
+		t.Errorf("another token: %d", status)
+	}
+	g.mustReload(guarded)
+	g.authenticate(map[string]any{"http_basic": map[string]any{"accounts": []any{
+		map[string]any{"username": "somebody", "password": "$2a$04$FMuFBYhZsNPvkI9m1gT7l.0BzQzNqNvcHhBrLmkuyeFdELgtlHoGm"},
+	}}})
+	if a := g.get("provider.localhost", "/", "Authorization: Bearer "+damaged); a.status != http.StatusUnauthorized || a.body != "" {
+		t.Errorf("trouble beside another provider: %d %q", a.status, a.body)
+	}
+	if status := g.call("provider.localhost", "/", good); status != http.StatusOK {
+		t.Errorf("another token beside another provider: %d", status)
 	}
 }
 
