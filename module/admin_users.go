@@ -318,13 +318,9 @@ func postUserImport(r *adminRequest) (any, error) {
 	return userImported{Added: added}, nil
 }
 
-// user is the one named by the path: by user name, e-mail address or subject.
+// user is the one named by the path: by subject, user name or e-mail address.
 func (r *adminRequest) user() (*user.User, error) {
-	id := r.PathValue("id")
-	rec, err := r.app.users.Find(r.Context(), id)
-	if errors.Is(err, user.ErrNotFound) {
-		rec, err = r.app.users.BySubject(r.Context(), id)
-	}
+	rec, err := r.app.users.Lookup(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return nil, userError(err)
 	}

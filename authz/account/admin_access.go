@@ -15,9 +15,10 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
-// searchedUser is the subject of the user whose name is searched for, "" for none.
+// searchedUser is the subject of the user who is searched for by subject or name, ""
+// for none.
 func (v *visit) searchedUser() (string, error) {
-	u, err := v.config.Users.Find(v.r.Context(), v.query(querySearch))
+	u, err := v.config.Users.Lookup(v.r.Context(), v.query(querySearch))
 	if errors.Is(err, user.ErrNotFound) {
 		return "", nil
 	}
@@ -62,9 +63,18 @@ func (v *visit) showGrants() error {
 	return v.render(http.StatusOK, page)
 }
 
-// foundConsents reads a page of all consents, of those of the user who was found,
-// or of those to the client whose id the text is.
+// foundConsents reads a page of all consents, of those to the client whose id the text
+// is, or of those of the user who was found: a name that somebody chose hides no client.
 func (v *visit) foundConsents(text, subject string) ([]*consent.Consent, tokenstore.Cursor, error) {
+	if subject != "" && text != subject {
+		c, err := v.client(text)
+		if err != nil {
+			return nil, "", err
+		}
+		if c != nil {
+			subject = ""
+		}
+	}
 	from := v.cursor(tokenstore.NewKey("", tokenstore.KindConsent, subject))
 	switch {
 	case subject != "":

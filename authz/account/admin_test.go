@@ -221,12 +221,13 @@ func TestAdminEndsGrantsAndSessions(t *testing.T) {
 	staff, alice, bob := w.signedIn("root", "staff"), w.signedIn("alice"), w.signedIn("robert")
 	token := w.allow("alice", "shop", "orders")
 	w.allow("robert", "shop", "orders")
-	for search, n := range map[string]int{"": 2, "Alice": 1, "shop": 2, "nothing": 0} {
+	w.addUser("shop") // who hides no client
+	for search, n := range map[string]int{"": 2, "Alice": 1, w.subject("alice"): 1, "shop": 2, w.subject("shop"): 0, "nothing": 0} {
 		if page := shows[pages.AdminGrants](t, staff.get("/oauth/admin/grants?search="+search), http.StatusOK); len(page.Grants) != n {
 			t.Errorf("grants of %q: %+v", search, page.Grants)
 		}
 	}
-	for search, n := range map[string]int{"": 3, "Alice": 1, "nobody": 0} {
+	for search, n := range map[string]int{"": 3, "Alice": 1, w.subject("alice"): 1, "nobody": 0} {
 		if page := shows[pages.AdminSessions](t, staff.get("/oauth/admin/sessions?search="+search), http.StatusOK); len(page.Sessions) != n {
 			t.Errorf("sessions of %q: %+v", search, page.Sessions)
 		}

@@ -89,14 +89,34 @@ func New(kind Kind) string {
 // bits). So what is made at one time lies together in the store, and a commit of
 // many tokens writes few pages.
 func NewID(now time.Time) string {
-	const ordered, random = 6, 22 // 62^6 seconds are 1800 years
-	id := make([]byte, ordered, ordered+random)
+	id := make([]byte, idOrdered, idLength)
 	seconds := uint64(max(0, now.Unix()))
-	for i := ordered - 1; i >= 0; i-- {
+	for i := idOrdered - 1; i >= 0; i-- {
 		id[i] = base62[seconds%62]
 		seconds /= 62
 	}
-	return string(appendRandom(id, random))
+	return string(appendRandom(id, idLength-idOrdered))
+}
+
+const (
+	idLength  = 28
+	idOrdered = 6 // 62^6 seconds are 1800 years
+)
+
+// HasFormOfID reports whether a text looks like what [NewID] returns, in whatever
+// case. Such a text is nobody's name: who reads it would not know which is meant.
+func HasFormOfID(text string) bool {
+	// The first digit counts 29 years: it is none of the letters until 2260, and so
+	// hardly a name that somebody wants is refused.
+	if len(text) != idLength || text[0] < '0' || text[0] > '9' {
+		return false
+	}
+	for i := range len(text) {
+		if !isDigit[text[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 // Check reports, from the text alone, whether raw is a secret of ours without a

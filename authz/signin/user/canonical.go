@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 )
 
 // ErrName derives whatever is wrong with a user name or e-mail address as such.
@@ -27,8 +29,9 @@ const foldings = 4
 // (NFKC), without regard to case. So whoever looks the same to people, or writes the
 // same by other means, is the same: one account, and one counter of guesses.
 //
-// The error derives from [ErrName]: an empty name, one longer than [MaxUserName], or
-// one with control characters, marks of direction, and others that do not show.
+// The error derives from [ErrName]: an empty name, one longer than [MaxUserName], one
+// with control characters, marks of direction, and others that do not show, or one of
+// the form of a subject, so that no name is ever taken for somebody else's subject.
 func Canonical(name string) (string, error) {
 	if len(name) > 4*MaxUserName { // no need to normalize a megabyte to find it too long
 		return "", errLongName
@@ -59,6 +62,8 @@ func checkName(name string) (string, error) {
 		return "", fmt.Errorf("%w: it is empty", ErrName)
 	case len(name) > MaxUserName:
 		return "", errLongName
+	case token.HasFormOfID(name):
+		return "", fmt.Errorf("%w: it has the form of a subject", ErrName)
 	}
 	return name, visible(name)
 }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 )
 
 // Ensure that spellings which people cannot tell apart, or which are the same to them,
@@ -39,6 +42,18 @@ func TestNamesThatAreRefused(t *testing.T) {
 	} {
 		if got, err := Canonical(name); !errors.Is(err, ErrName) {
 			t.Errorf("%.40q: %q, %v", name, got, err)
+		}
+	}
+	// Of the form of a subject, in whatever spelling.
+	subject := token.NewID(time.Now())
+	for _, name := range []string{subject, strings.ToLower(subject), strings.ToUpper(subject), " " + subject + " ", "１" + subject[1:]} {
+		if got, err := Canonical(name); !errors.Is(err, ErrName) {
+			t.Errorf("%q: %q, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"x" + subject[1:], subject[1:], subject + "x", subject + "@example.com", "1-" + subject[2:]} {
+		if _, err := Canonical(name); err != nil {
+			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for _, address := range []string{"zoe", "@example.com", "zoe@", "a@b@c", "a b@example.com", "a@exam ple.com"} {

@@ -98,6 +98,16 @@ func (d *Directory) Find(ctx context.Context, name string) (*tokenstore.Record[U
 	return find(ctx, db, canonical)
 }
 
+// Lookup returns the user whom an administrator means: by subject, exactly as it is, or
+// else by user name or e-mail address as [Directory.Find] does. Errors as of Find.
+func (d *Directory) Lookup(ctx context.Context, text string) (*tokenstore.Record[User], error) {
+	rec, err := d.BySubject(ctx, text)
+	if errors.Is(err, ErrNotFound) {
+		return d.Find(ctx, text)
+	}
+	return rec, err
+}
+
 // BySubject returns the user of that subject, also a disabled one, and also one that no
 // source has any more. Errors as of Find. A user in the cache costs no allocation.
 func (d *Directory) BySubject(ctx context.Context, subject string) (*tokenstore.Record[User], error) {

@@ -62,3 +62,42 @@ func TestHardeningNamesOfOthersAtSignUp(t *testing.T) {
 		t.Errorf("while the application is down: %v", err)
 	}
 }
+
+// Row U14: nobody is called like somebody's subject, whoever would have them so, and
+// whoever asks for a subject gets the user who has it.
+func TestHardeningSubjectsAreNoNames(t *testing.T) {
+	w := newWorld(t)
+	zoe, bob := w.add("zoe"), w.add("bob")
+	path := filepath.Join(t.TempDir(), "users")
+	for _, name := range []string{zoe.Subject, strings.ToLower(zoe.Subject), strings.ToUpper(zoe.Subject)} {
+		a := Addition{Username: name, Password: right}
+		_, err := w.Register(t.Context(), a)
+		wantError(t, "registered", err, ErrName)
+		_, err = w.Create(t.Context(), "admin", a)
+		wantError(t, "created", err, ErrName)
+		_, err = w.Import(t.Context(), "admin", []Addition{a})
+		wantError(t, "imported", err, ErrName)
+		_, err = w.Edit(t.Context(), "admin", bob.Subject, func(u *User) error { u.Username = name; return nil })
+		wantError(t, "renamed", err, ErrName)
+		if _, err := ReadCSV(strings.NewReader("username\n" + name + "\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
+			t.Errorf("in a CSV file: %v", err)
+		}
+		if err := os.WriteFile(path, []byte(name+":"+string(cheap.compute(right))+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := &Htpasswd{Path: path, Log: slog.New(slog.DiscardHandler)}
+		if err := file.Load(); err == nil || !strings.Contains(err.Error(), path+":1:") {
+			t.Errorf("in a file of htpasswd: %v", err)
+		}
+		anybody := &elsewhere{name: strings.ToLower(name), id: "1", password: right}
+		_, err = w.directory(cheap, NamedSource{"app", anybody}).Verify(t.Context(), name, right)
+		wantError(t, "from a source", err, ErrRefused)
+	}
+	for _, text := range []string{zoe.Subject, "ZOE"} {
+		if rec, err := w.Lookup(t.Context(), text); err != nil || rec.Value.Subject != zoe.Subject {
+			t.Errorf("%s: %v, %v", text, rec, err)
+		}
+	}
+	_, err := w.Lookup(t.Context(), strings.ToLower(zoe.Subject))
+	wantError(t, "another subject", err, ErrNotFound)
+}
