@@ -19,7 +19,8 @@ package module
 //     to do.
 //  5. A secret or token is shown once, by the request that makes it, and only
 //     where the admin endpoint is on this machine: a loopback address or a unix
-//     socket. It is plain HTTP everywhere else. So it is with backups.
+//     socket. It is plain HTTP everywhere else. So it is with backups. Remote
+//     administrators (admin.remote, by TLS with certificates) get none either.
 //  6. The app is looked up anew for every request. Caddy provisions these
 //     routes before the apps and never cleans them up: after a reload that
 //     failed, a pointer kept here would be to an app that never served.

@@ -13,7 +13,8 @@ import (
 )
 
 // exposedAdmin returns where Caddy's admin endpoint listens when that is not on
-// this machine only, or "".
+// this machine only, or "". The one of admin.remote is not meant: it takes nobody but
+// those whose certificates the configuration names, and encrypts.
 func exposedAdmin(ctx caddy.Context) string {
 	listen := adminListen(ctx)
 	if listen == "" {

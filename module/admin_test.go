@@ -227,10 +227,11 @@ func TestSecretsStayOnThisMachine(t *testing.T) {
 					t.Errorf("%s: %v, want a refusal", path, err)
 				}
 			}
-			if err := post("/oauth2/clients/shop/rotate-secret", `{}`); c.status != 200 {
+			for _, path := range []string{"/oauth2/clients/shop/rotate-secret", "/oauth2/users/shop/reset-link"} {
+				// Here there is neither client nor user: on this machine that is what is wrong.
 				var told caddy.APIError
-				if !errors.As(err, &told) || told.HTTPStatus != c.status {
-					t.Errorf("rotate-secret: %v, want a refusal", err)
+				if err := post(path, `{}`); !errors.As(err, &told) || (told.HTTPStatus == 403) != (c.status != 200) {
+					t.Errorf("%s: %v", path, err)
 				}
 			}
 		})

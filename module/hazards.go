@@ -6,6 +6,7 @@ package module
 import (
 	"cmp"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func (s *survey) route(route caddyhttp.Route, way *reach) {
 		case *rewrite.Rewrite:
 			s.note(way.guarded && leadsAway(handler), way, rewriteBelowGuard)
 		case *reverseproxy.Handler:
-			s.note(way.guarded && leadsAway(handler.Rewrite), way, rewriteBelowGuard)
+			s.note(way.guarded && leadsAway(handler.Rewrite) && !onlyAsks(handler), way, rewriteBelowGuard)
 			s.note(s.atIssuer(way), way, pagesAtIssuer)
 		case *caddyhttp.Subroute:
 			s.routes(handler.Routes, way)
@@ -175,4 +176,30 @@ func leadsAway(r *rewrite.Rewrite) bool {
 	path, _, _ := strings.Cut(r.URI, "?")
 	return path != "" && path != "{http.matchers.file.relative}" && path != "{http.request.uri.path}" || r.Method != "" ||
 		r.StripPathPrefix != "" || r.StripPathSuffix != "" || len(r.URISubstring) > 0 || len(r.PathRegexp) > 0
+}
+
+// onlyAsks reports whether a proxy sends a request of its own and, where that is
+// answered with success, lets the client's go on as it came. `forward_auth` does.
+func onlyAsks(proxy *reverseproxy.Handler) bool {
+	for _, answer := range proxy.HandleResponse { // the first one that matches counts
+		if answer.Match == nil || answer.Match.Match(http.StatusOK, nil) {
+			return answer.StatusCode == "" && !handsOn(answer.Routes)
+		}
+	}
+	return false
+}
+
+// handsOn reports whether routes give the client a service's answer.
+func handsOn(routes caddyhttp.RouteList) bool {
+	return slices.ContainsFunc(routes, func(route caddyhttp.Route) bool {
+		return slices.ContainsFunc(route.Handlers, func(handler caddyhttp.MiddlewareHandler) bool {
+			switch handler := handler.(type) {
+			case *reverseproxy.CopyResponseHandler, *reverseproxy.Handler:
+				return true
+			case *caddyhttp.Subroute:
+				return handsOn(handler.Routes)
+			}
+			return false
+		})
+	})
 }

@@ -33,6 +33,12 @@ func TestHazards(t *testing.T) {
 	const issuer = "https://auth.example.com"
 	auth, api := []string{"auth.example.com"}, []string{"api.example.com"}
 	proxy := func() *reverseproxy.Handler { return new(reverseproxy.Handler) }
+	// asking is what forward_auth makes, with these handlers for an answer of success.
+	asking := func(handlers ...caddyhttp.MiddlewareHandler) *reverseproxy.Handler {
+		return &reverseproxy.Handler{Rewrite: &rewrite.Rewrite{Method: "GET", URI: "/verify"}, HandleResponse: []caddyhttp.ResponseHandler{{
+			Match: &caddyhttp.ResponseMatcher{StatusCode: []int{2}}, Routes: caddyhttp.RouteList{route(nil, handlers...)},
+		}}}
+	}
 	inGroup := func(r caddyhttp.Route) caddyhttp.Route { r.Group = "handle"; return r }
 	for name, test := range map[string]struct {
 		routes  caddyhttp.RouteList
@@ -45,6 +51,9 @@ func TestHazards(t *testing.T) {
 		}},
 		"query and file": {routes: caddyhttp.RouteList{route(api, new(Protect),
 			&rewrite.Rewrite{URI: "{http.request.uri.path}?a=b"}, &rewrite.Rewrite{URI: "?a=b"}, &rewrite.Rewrite{URI: "{http.matchers.file.relative}"}, proxy())}},
+		"forward_auth": {routes: caddyhttp.RouteList{route(api, new(Protect), asking(foreignHandler("vars")), proxy())}},
+		"an answer handed on": {caddyhttp.RouteList{route(api, new(Protect), asking(sub(route(nil, new(reverseproxy.CopyResponseHandler)))))},
+			[]hazard{{"https://api.example.com", rewriteBelowGuard}}},
 		"exclusive": {routes: caddyhttp.RouteList{
 			inGroup(route(nil, foreignHandler("cache"), &rewrite.Rewrite{URI: "/x"})),
 			inGroup(route(nil, new(Protect), proxy())),

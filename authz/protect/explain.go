@@ -37,10 +37,8 @@ func (g *Guard) Explain(method, path string) Explanation {
 	r := &http.Request{Method: method, URL: u, RequestURI: path, Header: http.Header{}}
 	row, refusal := g.route(r)
 	switch {
-	case row == ownPath && hasPrefixFold(u.Path, authz.PathResourceMetadata):
-		return Explanation{Verdict: "answered by the guard itself: metadata of the protected resource", Status: http.StatusOK}
 	case row == ownPath:
-		return Explanation{Verdict: "answered by the guard itself: reserved", Status: http.StatusNotFound}
+		return g.explainOwn(method, u.Path)
 	case refusal == authz.ErrDenied:
 		return Explanation{Verdict: "refused: no row matches", Status: refusal.Status}
 	case refusal == authz.ErrAmbiguousRequest:
@@ -72,4 +70,19 @@ func (g *Guard) Explain(method, path string) Explanation {
 		}
 	}
 	return e
+}
+
+// explainOwn is Explain for the paths that the guard keeps for itself.
+func (g *Guard) explainOwn(method, path string) Explanation {
+	about, status := "reserved", http.StatusNotFound
+	at := g.config.Sessions.stop(path)
+	switch {
+	case at != nil && method != at.method:
+		about, status = "there is nothing but "+at.method, http.StatusMethodNotAllowed
+	case at != nil:
+		about, status = at.about, at.bare
+	case hasPrefixFold(path, authz.PathResourceMetadata):
+		about, status = "metadata of the protected resource", http.StatusOK
+	}
+	return Explanation{Verdict: "answered by the guard itself: " + about, Status: status}
 }

@@ -138,36 +138,45 @@ func (g *Guard) begin(w http.ResponseWriter, r *http.Request, d decision, v Visi
 	return nil
 }
 
+// stop is a path of the guard's own that browsers come to on their way.
+type stop struct {
+	method string
+	answer func(w http.ResponseWriter, r *http.Request, site string) error
+	// about and bare are for [Guard.Explain]: what it is there for, and the status of
+	// a request that has nothing with it.
+	about string
+	bare  int
+}
+
+// stop returns the stop at a path; nil where there is none.
+func (s *Sessions) stop(path string) *stop {
+	switch {
+	case s == nil:
+		return nil
+	case path == authz.PathSiteSession:
+		return &stop{http.MethodGet, s.Visits.Arrive, "browsers come back here with a ticket, signed in", http.StatusBadRequest}
+	case path == authz.PathSiteSignOut:
+		return &stop{http.MethodPost, s.Visits.Leave, "forms of the site's own sign out here", http.StatusSeeOther}
+	}
+	return nil
+}
+
 // visited answers the paths that browsers come to on their way, and reports whether
 // r is to one of them.
 func (g *Guard) visited(w http.ResponseWriter, r *http.Request, d decision) (done bool, err error) {
-	s := g.config.Sessions
-	if s == nil {
-		return false, nil
-	}
-	var answer func(http.ResponseWriter, *http.Request, string) error
-	var method string
-	switch r.URL.Path {
-	case authz.PathSiteSession:
-		answer, method = s.Visits.Arrive, http.MethodGet
-	case authz.PathSiteSignOut:
-		answer, method = s.Visits.Leave, http.MethodPost
-	default:
-		return false, nil
-	}
-	site := g.resource(r)
+	at, site := g.config.Sessions.stop(r.URL.Path), g.resource(r)
 	switch {
-	case site == "":
+	case at == nil || site == "":
 		return false, nil
-	case r.Method != method:
-		w.Header().Set("Allow", method)
+	case r.Method != at.method:
+		w.Header().Set("Allow", at.method)
 		return true, writeJSON(w, r, http.StatusMethodNotAllowed, map[string]string{"error": authz.ErrMethodNotAllowed.Code})
 	case g.forgeable(r):
 		d.refusal = authz.ErrCrossOrigin
 	case g.replayable(r):
 		d.refusal = authz.ErrTooEarly
 	default:
-		if err := answer(w, r, site); err != nil {
+		if err := at.answer(w, r, site); err != nil {
 			d.refusal = visitError(err)
 		}
 	}

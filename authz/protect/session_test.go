@@ -367,3 +367,20 @@ func TestSessionAtNestedGuards(t *testing.T) {
 		t.Errorf("the inner one sends nobody to sign in: %d", w.Code)
 	}
 }
+
+// Ensure that an explanation tells of these paths where they are the guard's.
+func TestExplainKnowsThePathsOfTheWay(t *testing.T) {
+	c, _ := sessionConfig(t, "public /*")
+	g, plain := newGuard(t, c), newGuard(t, testConfig(t, "public /*"))
+	for request, status := range map[string]int{
+		"GET /.oauth2/session?ticket=t": 400, "POST /.oauth2/session": 405, "POST /.oauth2/signout": 303, "GET /.oauth2/signout": 405, "GET /.oauth2/x": 404,
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		if got := g.Explain(method, target); got.Status != status || got.Row != "" || strings.Contains(got.Verdict, "reserved") != (status == 404) {
+			t.Errorf("%s: %+v", request, got)
+		}
+		if got := plain.Explain(method, target); got.Status != 404 {
+			t.Errorf("%s, where nobody can sign in: %+v", request, got)
+		}
+	}
+}
