@@ -44,12 +44,25 @@ func postBackup(r *adminRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	done := authz.Event{Type: authz.EventStoreBackedUp, Outcome: authz.Allowed, Actor: actorAdmin}
-	if err := r.commit(db, db.NewChange(), done); err != nil {
-		// A disk that takes no entry is a reason for a backup.
-		r.app.recorder.Record(r.Context(), done)
+	b := &backupStream{r: r, db: db}
+	b.enter()
+	return b, nil
+}
+
+// enter puts the backup into the audit ring before the first byte of it: so the copy
+// itself tells of it, and so does the store when somebody takes nearly all and hangs up.
+func (b *backupStream) enter() {
+	change := b.db.NewChange()
+	change.Audit(tokenstore.AuditEntry{Type: string(authz.EventStoreBackedUp), Outcome: string(authz.Allowed), Actor: actorAdmin})
+	if _, err := b.db.Commit(b.r.Context(), change); err != nil {
+		// No refusal: a disk that takes no entry is a reason for a backup.
+		storeLogger().Warn("a backup is not in the audit ring", "error", err)
 	}
-	return &backupStream{r: r, db: db}, nil
+}
+
+// ended tells the audit log and the counters how it ended.
+func (b *backupStream) ended(outcome authz.Outcome) {
+	b.r.app.recorder.Record(b.r.Context(), authz.Event{Type: authz.EventStoreBackedUp, Outcome: outcome, Actor: actorAdmin})
 }
 
 // send writes the copy. One that fails half-way must not look whole: the
@@ -63,15 +76,19 @@ func (b *backupStream) send(w http.ResponseWriter) error {
 	sum := sha256.New()
 	b.w, b.sum = w, sum
 	err := b.db.Snapshot(b.r.Context(), b)
-	if err != nil && b.sent == 0 {
+	if err != nil {
+		b.ended(authz.Failed)
+	}
+	switch {
+	case err != nil && b.sent == 0:
 		head.Del("Trailer")
 		return adminError(err)
-	}
-	if err != nil {
+	case err != nil:
 		storeLogger().Error("a backup ended early", "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	head.Set(backupDigestHeader, hex.EncodeToString(sum.Sum(nil)))
+	b.ended(authz.Allowed)
 	return nil
 }
 
