@@ -58,12 +58,12 @@ func (v *visit) counting(all []*consent.Consent) ([]*consent.Consent, error) {
 // application is a consent as people see it.
 func (v *visit) application(c *consent.Consent) (pages.Application, error) {
 	a := pages.Application{
-		ClientID: c.Client, Name: pages.Untrusted(c.Client), Scopes: v.scopes(c.Scopes), Since: moment(c.Since), Replayed: moment(c.Replayed),
+		ClientID: c.Client, Name: pages.Untrusted(c.Client), Scopes: v.scopes(c.Scopes()), Since: moment(c.Since), Replayed: moment(c.Replayed),
 	}
-	for _, resource := range c.Resources {
+	for _, resource := range c.Resources() {
 		a.Resources = append(a.Resources, pages.Untrusted(resource))
 	}
-	if slices.Equal(c.Resources, []string{v.config.Issuer}) {
+	if slices.Equal(c.Resources(), []string{v.config.Issuer}) {
 		a.Resources = nil // whatever is here: no client named a place
 	}
 	known, err := v.client(c.Client)

@@ -123,7 +123,7 @@ func (v *visit) collect() (*exported, error) {
 		if err != nil {
 			return nil, err
 		}
-		data.Consents = append(data.Consents, exportedConsent{c.Client, c.Scopes.String(), c.Resources, moment(c.Since), used})
+		data.Consents = append(data.Consents, exportedConsent{c.Client, c.Scopes().String(), c.Resources(), moment(c.Since), used})
 	}
 	sessions, err := v.config.SignIn.Sessions(ctx, u.Subject)
 	if err != nil {

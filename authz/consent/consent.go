@@ -6,7 +6,6 @@ package consent
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
@@ -24,13 +23,11 @@ type Consent struct {
 	// Client is the id of the client, Subject that of the user.
 	Client  string `cbor:"1,keyasint"`
 	Subject string `cbor:"2,keyasint"`
-	// Scopes are those that the user allowed.
-	Scopes scope.Set `cbor:"3,keyasint,omitempty"`
-	// Declined are those that the user unticked when last asked. They are asked for
-	// again only together with something else.
-	Declined scope.Set `cbor:"4,keyasint,omitempty"`
-	// Resources are what it is for.
-	Resources []string `cbor:"5,keyasint,omitempty"`
+	// FormerScopes, FormerDeclined and FormerResources are what older records have in
+	// place of Sites. They are read and never written.
+	FormerScopes    scope.Set `cbor:"3,keyasint,omitempty"`
+	FormerDeclined  scope.Set `cbor:"4,keyasint,omitempty"`
+	FormerResources []string  `cbor:"5,keyasint,omitempty"`
 	// Since is when the user first said yes, Changed when last.
 	Since   int64 `cbor:"6,keyasint"`
 	Changed int64 `cbor:"7,keyasint"`
@@ -43,6 +40,8 @@ type Consent struct {
 	// under: it is no consent to another client of the same id, nor after all that
 	// the client had was revoked.
 	ClientGeneration tokenstore.Revision `cbor:"10,keyasint"`
+	// Sites are what it is for, and what is allowed there.
+	Sites []Site `cbor:"11,keyasint,omitempty"`
 }
 
 func key(subject, client string) tokenstore.Key {
@@ -72,7 +71,10 @@ func Find(ctx context.Context, db *tokenstore.DB, subject string, client tokenst
 	if err != nil && !errors.Is(err, tokenstore.ErrNotFound) {
 		return nil, err
 	}
-	if err != nil || rec.Value.ClientGeneration != client.Revision {
+	// Of an older record that does not say which scope was allowed where, nothing
+	// counts: the user is asked once more, and what the client had ends with the answer.
+	sure := rec.Value.settle()
+	if err != nil || rec.Value.ClientGeneration != client.Revision || !sure {
 		h.Anchor = rec.Value.Anchor
 		return h, nil // the record is there to be replaced
 	}
@@ -80,24 +82,25 @@ func Find(ctx context.Context, db *tokenstore.DB, subject string, client tokenst
 	return h, nil
 }
 
-// Covers reports whether nothing of what is asked for needs to be asked of the
-// user: it was allowed before or, where the user could, unticked.
+// Covers reports whether nothing of what is asked for needs to be asked of the user:
+// at every one of the resources it was allowed before or, where the user could, unticked.
 func (h *Held) Covers(scopes, optional scope.Set, resources []string) bool {
-	if !h.counts {
+	if !h.counts || len(resources) == 0 {
 		return false
 	}
-	for _, word := range scopes {
-		if !h.Scopes.Has(word) && !(h.Declined.Has(word) && optional.Has(word)) {
+	for _, resource := range resources {
+		site, known := h.site(resource)
+		if !known {
 			return false
 		}
-	}
-	for _, resource := range resources {
-		if !slices.Contains(h.Resources, resource) {
-			return false
+		for _, word := range scopes {
+			if !site.Scopes.Has(word) && !(site.Declined.Has(word) && optional.Has(word)) {
+				return false
+			}
 		}
 	}
 	// With everything unticked there would be nothing to give.
-	return len(scopes) == 0 || len(scopes.Intersect(h.Scopes)) > 0
+	return len(scopes) == 0 || len(scopes.Intersect(h.Allowed(resources))) > 0
 }
 
 // Keep makes change depend on the consent as it is, and returns the generation of
@@ -107,16 +110,17 @@ func (h *Held) Keep(change *tokenstore.Change) tokenstore.Generation {
 	return h.anchor
 }
 
-// Give makes change remember that the user, asked for some scopes and resources,
-// allowed granted of these. It returns the generation of the consent's anchor. That is
-// another one when the user has taken something back: what the client got with it ends.
+// Give makes change remember that the user, asked for some scopes at some resources,
+// allowed granted of these there. It returns the generation of the consent's anchor.
+// That is another one when the user has taken something back: what the client got with
+// it ends.
 func (h *Held) Give(change *tokenstore.Change, now time.Time, asked, granted scope.Set, resources []string) tokenstore.Generation {
 	c, anchor := h.Consent, h.anchor
 	c.Changed = now.Unix()
 	if !h.counts {
 		c.Since = c.Changed
 	}
-	takenBack := slices.ContainsFunc(c.Scopes, func(word string) bool { return asked.Has(word) && !granted.Has(word) })
+	takenBack := c.answer(asked, granted, resources)
 	if !h.counts || takenBack {
 		if h.Anchor != "" {
 			change.Revoke(tokenstore.ConsentAnchorKey(h.Anchor))
@@ -125,15 +129,6 @@ func (h *Held) Give(change *tokenstore.Change, now time.Time, asked, granted sco
 		anchorKey := tokenstore.ConsentAnchorKey(c.Anchor)
 		change.Create(anchorKey, nil, time.Time{})
 		anchor = tokenstore.SameChange(anchorKey)
-	}
-	isAsked := func(word string) bool { return asked.Has(word) }
-	c.Scopes = scope.Of(append(slices.DeleteFunc(slices.Clone(c.Scopes), isAsked), granted...)...)
-	c.Declined = scope.Of(append(slices.DeleteFunc(slices.Clone(c.Declined), isAsked),
-		slices.DeleteFunc(slices.Clone(asked), granted.Has)...)...)
-	for _, resource := range resources {
-		if !slices.Contains(c.Resources, resource) {
-			c.Resources = append(slices.Clone(c.Resources), resource)
-		}
 	}
 	change.Replace(key(c.Subject, c.Client), h.revision, &c, time.Time{})
 	change.Audit(entry(authz.EventConsentGiven, &c, c.Subject))

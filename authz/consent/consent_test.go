@@ -125,7 +125,7 @@ func TestRemembered(t *testing.T) {
 		{"ann", "shop", "a c", "c", site, true}, // unticked, and still may be
 		{"ann", "shop", "a c", "", site, false}, // unticked once, now part of the whole
 		{"ann", "shop", "c", "c", site, false},  // nothing would be left
-		{"ann", "shop", "a", "", nil, true}, {"ann", "shop", "a", "", []string{"https://other.example.com"}, false},
+		{"ann", "shop", "a", "", nil, false}, {"ann", "shop", "a", "", []string{"https://other.example.com"}, false},
 		{"bob", "shop", "a", "", site, false}, {"anna", "shop", "a", "", site, false}, {"ann", "mail", "a", "", site, false},
 	} {
 		if got := w.held(c.subject, c.client).Covers(words(c.scopes), words(c.optional), c.resources); got != c.covers {
@@ -142,14 +142,14 @@ func TestWidened(t *testing.T) {
 	before := w.held("ann", "shop")
 	second := w.give("ann", "shop", "a c", "a c")
 	after := w.held("ann", "shop")
-	if after.Scopes.String() != "a c" || after.Declined.String() != "b" || after.Since != before.Since || after.Anchor != before.Anchor {
+	if after.Scopes().String() != "a c" || after.Unticked(site).String() != "b" || after.Since != before.Since || after.Anchor != before.Anchor {
 		t.Errorf("%+v, before %+v", after.Consent, before.Consent)
 	}
 	if !w.alive(first) || !w.alive(second) {
 		t.Error("widening ends what there was")
 	}
 	w.give("ann", "shop", "b", "b")
-	if h := w.held("ann", "shop"); h.Scopes.String() != "a b c" || len(h.Declined) != 0 {
+	if h := w.held("ann", "shop"); h.Scopes().String() != "a b c" || len(h.Unticked(site)) != 0 {
 		t.Errorf("%+v", h.Consent)
 	}
 }
@@ -164,7 +164,7 @@ func TestTakenBack(t *testing.T) {
 	if w.alive(wide) || !w.alive(narrow) {
 		t.Errorf("what had all %v, what has the rest %v", w.alive(wide), w.alive(narrow))
 	}
-	if h := w.held("ann", "shop"); h.Scopes.String() != "a" || h.Declined.String() != "b" || h.Since != since {
+	if h := w.held("ann", "shop"); h.Scopes().String() != "a" || h.Unticked(site).String() != "b" || h.Since != since {
 		t.Errorf("%+v", h.Consent)
 	}
 	// Not to tick once more what never was ticked takes nothing back.
@@ -216,11 +216,11 @@ func TestOfAnotherClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := w.held("ann", "shop")
-	if h.Covers(words("a"), nil, site) || len(h.Scopes) != 0 {
+	if h.Covers(words("a"), nil, site) || len(h.Scopes()) != 0 {
 		t.Errorf("it counts: %+v", h.Consent)
 	}
 	w.give("ann", "shop", "b", "b")
-	if h := w.held("ann", "shop"); h.Scopes.String() != "b" || w.alive(token) || w.alive(anchor) {
+	if h := w.held("ann", "shop"); h.Scopes().String() != "b" || w.alive(token) || w.alive(anchor) {
 		t.Errorf("%+v; what came of the first %v, its anchor %v", h.Consent, w.alive(token), w.alive(anchor))
 	}
 }

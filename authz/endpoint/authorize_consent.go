@@ -34,7 +34,7 @@ func (a *authorization) askConsent(ctx context.Context) error {
 		a.granted = a.request.Scopes
 		return nil
 	case !a.request.Consent && !native && a.held.Covers(a.request.Scopes, a.client.OptionalScopes, a.audience()):
-		a.granted = a.request.Scopes.Intersect(a.held.Scopes)
+		a.granted = a.request.Scopes.Intersect(a.held.Allowed(a.audience()))
 		return nil
 	case a.request.None:
 		return authz.ErrConsentRequired
@@ -75,10 +75,11 @@ func (a *authorization) consentPage(ctx context.Context) (pages.Consent, error) 
 	for _, name := range resourceNames(a.request.Resources) {
 		page.Resources = append(page.Resources, pages.Untrusted(name))
 	}
+	allowed, unticked := a.held.Allowed(a.audience()), a.held.Unticked(a.audience())
 	for _, word := range a.request.Scopes {
 		page.Scopes = append(page.Scopes, pages.Scope{
 			Word: word, Text: a.server.config.ScopeText(word), Optional: c.OptionalScopes.Has(word),
-			Ticked: !a.held.Declined.Has(word), Granted: a.held.Scopes.Has(word),
+			Ticked: !unticked.Has(word), Granted: allowed.Has(word),
 		})
 	}
 	return page, nil

@@ -31,7 +31,7 @@ func (a *authorization) issue(ctx context.Context) error {
 	a.client.Expect(change)
 	now := a.db.Now()
 	anchors := append(append([]tokenstore.Generation(nil), a.anchors...), a.account.Anchors...)
-	given := a.page != nil || !a.held.Scopes.Contains(a.granted) ||
+	given := a.page != nil || !a.held.Allowed(a.audience()).Contains(a.granted) ||
 		!a.held.Covers(a.request.Scopes, a.client.OptionalScopes, a.audience())
 	if given {
 		anchors = append(anchors, a.held.Give(change, now, a.request.Scopes, a.granted, a.audience()))

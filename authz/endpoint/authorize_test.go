@@ -100,6 +100,9 @@ func TestConsentIsRemembered(t *testing.T) {
 	asked("on demand", "&scope=a&prompt=consent", true)
 	b.press(asked("more", "&scope=b", true), "allow", "")
 	asked("both", "&scope=a+b", false)
+	b.press(asked("elsewhere", "&scope=a&resource=urn:reports", true), "allow", "")
+	asked("the same elsewhere", "&scope=a&resource=urn:reports", false)
+	asked("what was allowed here, elsewhere", "&scope=a+b&resource=urn:reports", true)
 	if other := h.browser("bob").authorize(web + "&scope=a"); other.status != 200 {
 		t.Errorf("bob is not asked: %d", other.status)
 	}
@@ -133,7 +136,7 @@ func TestConsentIsForOneGenerationOfAClient(t *testing.T) {
 		t.Fatal("not alive")
 	}
 	list, next, err := consent.List(t.Context(), h.db, "ann", "", 10)
-	if err != nil || len(list) != 1 || next != "" || list[0].Client != "web" || list[0].Scopes.String() != "a b" {
+	if err != nil || len(list) != 1 || next != "" || list[0].Client != "web" || list[0].Scopes().String() != "a b" {
 		t.Fatalf("%v %v", list, err)
 	}
 	if err := consent.End(t.Context(), h.db, "ann", "ann", "web"); err != nil || h.alive(access) {
