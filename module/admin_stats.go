@@ -5,7 +5,7 @@ package module
 
 import "time"
 
-// getStats shows figures, none of which costs the store a scan.
+// getStats shows figures, none of which costs the store a scan but for the first of its clients.
 func getStats(r *adminRequest) (any, error) {
 	db, err := r.db()
 	if err != nil {
@@ -17,7 +17,7 @@ func getStats(r *adminRequest) (any, error) {
 		FileBytes: s.Engine.FileBytes, FreeBytes: s.Engine.FreeBytes,
 		CacheEntries: s.CacheEntries, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses,
 		Commits: s.Commits, Swept: s.Swept, LastSweep: moment(s.LastSweep), Damaged: s.Damaged,
-		Relaxed: r.app.relaxed(),
+		Relaxed: r.app.relaxed(r.Context()),
 	}
 	for kind, n := range s.Records {
 		if view.Records == nil {

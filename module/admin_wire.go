@@ -278,6 +278,6 @@ type statsView struct {
 	// Damaged counts refusals of damaged records: anything but 0 is an alarm.
 	Damaged uint64 `json:"damaged"`
 	// Relaxed lists, in sentences for people, what is configured less strict
-	// than the defaults; absent when nothing is.
+	// than the defaults, also of clients of the store; absent when nothing is.
 	Relaxed []string `json:"relaxed,omitempty"`
 }

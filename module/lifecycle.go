@@ -191,7 +191,7 @@ func (a *App) Start() error {
 	if err := a.startGuards(); err != nil {
 		return err
 	}
-	if relaxed := a.relaxed(); len(relaxed) > 0 {
+	if relaxed := a.relaxed(a.ctx); len(relaxed) > 0 {
 		a.log.Warn("configured less strict than the defaults", zap.Strings("settings", relaxed))
 	}
 	a.warnOfHidden()

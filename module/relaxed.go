@@ -5,18 +5,28 @@ package module
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz/account"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/foreign"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
-// relaxed lists what the configuration has less strict than the defaults, one
-// sentence each, for the log at start and for `caddy oauth2 stats`. Guards know
-// their sites once the app has started.
-func (a *App) relaxed() []string {
+// Bounds of the list, so that neither a start nor its log line grows with the store.
+const (
+	// relaxedLookedAt is how many clients of the store are looked at.
+	relaxedLookedAt = 10 * tokenstore.MaxList
+	// relaxedNamed is how many settings of clients of the store are named.
+	relaxedNamed = 100
+)
+
+// relaxed lists what the configuration and the clients of the store have less
+// strict than the defaults, one sentence each, for the log at start and for
+// `caddy oauth2 stats`. Guards know their sites once the app has started.
+func (a *App) relaxed(ctx context.Context) []string {
 	var list []string
 	if a.InsecureHTTP {
 		list = append(list, "insecure_http: tokens may travel in the clear")
@@ -31,8 +41,12 @@ func (a *App) relaxed() []string {
 		list = append(list, "developers everybody: whoever has an account registers clients, and asks others for their consent")
 	}
 	for _, c := range a.Clients {
-		list = append(list, relaxedClient(&c)...)
+		if c.WeakSecret {
+			list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
+		}
+		list = append(list, relaxedClient(&c.Client)...)
 	}
+	list = append(list, a.relaxedStored(ctx)...)
 	for _, guard := range a.guards {
 		place := "oauth2_protect of " + cmp.Or(strings.Join(guard.identities(), " "), anyAddress)
 		for _, setting := range guard.relaxed() {
@@ -43,10 +57,7 @@ func (a *App) relaxed() []string {
 }
 
 // relaxedClient lists what a client has less strict than the defaults.
-func relaxedClient(c *client.Declaration) (list []string) {
-	if c.WeakSecret {
-		list = append(list, fmt.Sprintf("client %s: weak_secret", c.ID))
-	}
+func relaxedClient(c *client.Client) (list []string) {
 	if c.PKCE == client.PKCEOptional || c.PKCE == client.PKCEPlain {
 		list = append(list, fmt.Sprintf("client %s: pkce %s: whoever gets hold of a code may be able to redeem it", c.ID, c.PKCE))
 	}
@@ -54,6 +65,30 @@ func relaxedClient(c *client.Declaration) (list []string) {
 		list = append(list, fmt.Sprintf("client %s: refresh_rotation off: a stolen refresh token is not noticed", c.ID))
 	}
 	return list
+}
+
+// relaxedStored lists what the clients of the store have less strict than the
+// defaults. A configured client of the same id stands in its place.
+func (a *App) relaxedStored(ctx context.Context) (list []string) {
+	var cursor tokenstore.Cursor
+	for range relaxedLookedAt / tokenstore.MaxList {
+		page, next, err := client.List(ctx, a.runtime.db, cursor, tokenstore.MaxList)
+		if err != nil {
+			return append(list, "clients of the store: they could not be read")
+		}
+		for _, c := range page {
+			if !a.registry.Configured(c.ID) {
+				list = append(list, relaxedClient(c)...)
+			}
+		}
+		if len(list) > relaxedNamed {
+			return append(list[:relaxedNamed], "clients of the store: more of them, which are not named here")
+		}
+		if cursor = next; cursor == "" {
+			return list
+		}
+	}
+	return append(list, fmt.Sprintf("clients of the store: those after the first %d were not looked at", relaxedLookedAt))
 }
 
 // relaxed lists what one guard has less strict than the defaults.

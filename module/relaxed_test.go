@@ -69,3 +69,30 @@ func TestDefaultsAreNotRelaxed(t *testing.T) {
 		t.Errorf("stats of a strict configuration:\n%s", shown)
 	}
 }
+
+// Ensure that clients of the store which are less strict than the defaults are
+// listed too, and that a great many of them do not make a list without end.
+func TestRelaxedClientsOfTheStoreAreListed(t *testing.T) {
+	o := newOperator(t)
+	o.does("", "client", "add", "strict")
+	for i := range relaxedNamed {
+		o.does("", "client", "add", fmt.Sprintf("legacy-%03d", i), "--refresh-rotation", "off")
+	}
+	list := func() []string {
+		var s statsView
+		if err := json.Unmarshal([]byte(o.does("", "stats", "--json")), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Relaxed
+	}
+	const setting = "client legacy-%03d: refresh_rotation off: a stolen refresh token is not noticed"
+	all := list()
+	if len(all) != relaxedNamed || all[0] != fmt.Sprintf(setting, 0) || all[relaxedNamed-1] != fmt.Sprintf(setting, relaxedNamed-1) {
+		t.Errorf("%d settings: %q", len(all), all)
+	}
+	o.does("", "client", "edit", "strict", "--pkce", "plain")
+	const more = "clients of the store: more of them, which are not named here"
+	if all = list(); len(all) != relaxedNamed+1 || all[relaxedNamed] != more {
+		t.Errorf("one more: %d settings: %q", len(all), all)
+	}
+}
