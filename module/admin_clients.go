@@ -258,6 +258,10 @@ func (a *App) checkChange(before, after *client.Client) error {
 			return fmt.Errorf("grant type %s is not part of this Caddy; there are %s", name, strings.Join(slices.Sorted(maps.Keys(a.grantTypes)), ", "))
 		}
 	}
+	if before.AccessTokenFormat != after.AccessTokenFormat || before.AccessTokenLifetime != after.AccessTokenLifetime ||
+		!slices.Equal(before.GrantTypes, after.GrantTypes) {
+		return a.validateClientKeys(after)
+	}
 	return nil
 }
 

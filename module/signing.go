@@ -4,14 +4,17 @@
 package module
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/keyring"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 )
@@ -69,6 +72,48 @@ func (a *App) ensureKeys() {
 		}
 		cancel()
 	}
+}
+
+// validateKeys checks that what signs tokens can rotate as it is told.
+func (a *App) validateKeys() error {
+	if err := outlasts(a.format, a.AccessToken.Lifetime); err != nil {
+		return fmt.Errorf("access_token: %w", err)
+	}
+	for name, lifetime := range a.AccessToken.Lifetimes {
+		if err := outlasts(a.format, lifetime); err != nil {
+			return fmt.Errorf("access_token: lifetime of grant type %s: %w", name, err)
+		}
+	}
+	for _, c := range a.Clients {
+		if err := a.validateClientKeys(&c.Client); err != nil {
+			return fmt.Errorf("client %s: %w", c.ID, err)
+		}
+	}
+	return nil
+}
+
+// validateClientKeys is the same for what signs a client's tokens, which last as the
+// client has it, else as the server has it for the client's grant types.
+func (a *App) validateClientKeys(c *client.Client) error {
+	format := a.formats[c.AccessTokenFormat]
+	if format == nil {
+		format = a.format
+	}
+	longest := caddy.Duration(c.AccessTokenLifetime)
+	if longest == 0 {
+		for _, name := range c.GrantTypes {
+			longest = max(longest, cmp.Or(a.AccessToken.Lifetimes[name], a.AccessToken.Lifetime))
+		}
+	}
+	return outlasts(format, longest)
+}
+
+// outlasts checks that tokens of a format may last so long: see [keyring.Policy.Outlasts].
+func outlasts(format token.Format, lifetime caddy.Duration) error {
+	if keyed, signs := format.(token.Keyed); signs {
+		return keyed.KeyPolicy().Outlasts(time.Duration(lifetime))
+	}
+	return nil
 }
 
 // checkFormat reports whether there is a token format of that name; empty is the

@@ -10,13 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/scope"
-	"github.com/caddy-oauth2/caddy-oauth2/authz/token"
 )
 
 // Validate checks what the parts cannot see by themselves. What does need other
@@ -41,34 +38,6 @@ func (a *App) Validate() error {
 		}
 	}
 	return a.validateKeys()
-}
-
-// validateKeys checks that what signs tokens can rotate as it is told.
-func (a *App) validateKeys() error {
-	check := func(format token.Format, lifetime caddy.Duration) error {
-		if keyed, signs := format.(token.Keyed); signs {
-			return keyed.KeyPolicy().Outlasts(time.Duration(lifetime))
-		}
-		return nil
-	}
-	if err := check(a.format, a.AccessToken.Lifetime); err != nil {
-		return fmt.Errorf("access_token: %w", err)
-	}
-	for name, lifetime := range a.AccessToken.Lifetimes {
-		if err := check(a.format, lifetime); err != nil {
-			return fmt.Errorf("access_token: lifetime of grant type %s: %w", name, err)
-		}
-	}
-	for _, c := range a.Clients {
-		format := a.formats[c.AccessTokenFormat]
-		if format == nil {
-			format = a.format
-		}
-		if err := check(format, caddy.Duration(c.AccessTokenLifetime)); err != nil {
-			return fmt.Errorf("client %s: %w", c.ID, err)
-		}
-	}
-	return nil
 }
 
 // ValidateSyntax checks the app as it is written, without its clients and guests.

@@ -305,6 +305,33 @@ func TestFormatsSideBySide(t *testing.T) {
 	}
 }
 
+// Ensure that no client gets tokens for which keys could not rotate, whether it says so
+// itself or leaves it to the server, in the configuration and in the store.
+func TestKeysOutlastTheTokensOfEveryClient(t *testing.T) {
+	t.Parallel()
+	const tooLong = "more than 64 keys"
+	reporter := "client reporter {\n\t\t\taccess_token_format jwt\n"
+	long := func(setting string) string {
+		return strings.NewReplacer("oauth2 {\n", "oauth2 {\n\t\taccess_token {\n\t\t\t"+setting+"\n\t\t}\n", "client reporter {\n", reporter).Replace(guarded)
+	}
+	g, _ := startGuarded(t)
+	for _, setting := range []string{"lifetime 87600h", "lifetime client_credentials 87600h"} {
+		if err := g.reload(long(setting)); err == nil || !strings.Contains(err.Error(), tooLong) || !strings.Contains(err.Error(), "reporter") {
+			t.Errorf("%s, and a client whose tokens are signed: %v", setting, err)
+		}
+	}
+	g.mustReload(long("lifetime 87600h\n\t\t\tlifetime client_credentials 1h"))
+	g.mustReload(strings.Replace(signedGuarded, "format jwt\n", "format jwt {\n\t\t\t\trotate 1h\n\t\t\t}\n", 1))
+	if _, said := g.cli(1, "", "client", "add", "long", "--scopes", "user", "--access-token-lifetime", "720h"); !strings.Contains(said, tooLong) {
+		t.Errorf("client add: %s", said)
+	}
+	g.cli(0, "", "client", "add", "long", "--scopes", "user", "--access-token-lifetime", "720h", "--access-token-format", "opaque")
+	if _, said := g.cli(1, "", "client", "edit", "long", "--access-token-format", "jwt"); !strings.Contains(said, tooLong) {
+		t.Errorf("client edit: %s", said)
+	}
+	g.cli(0, "", "client", "edit", "long", "--access-token-format", "jwt", "--access-token-lifetime", "20h")
+}
+
 // Ensure J15 over HTTP: the key documents are public, may be kept for a while,
 // can be read by every web page, and have public members only.
 func TestPublishedKeys(t *testing.T) {
