@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 )
 
@@ -45,6 +46,30 @@ func TestApplicationsAreShownAndRevoked(t *testing.T) {
 	must(t, err)
 	if e := entries[0]; e.Type != string(authz.EventConsentEnded) || e.Client != "shop" || e.Actor != w.subject("alice") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// Row U11: where applications send their users back to is said of each as at consent,
+// and no host that somebody else chose among several, or behind a private scheme.
+func TestU11HostsOfApplications(t *testing.T) {
+	w := newWorld(t, nil)
+	alice := w.signedIn("alice")
+	for id, c := range map[string]struct {
+		host pages.Host
+		uris []string
+	}{
+		"app":     {"com.evil.app:", []string{"com.evil.app://accounts.google.com/cb"}},
+		"site":    {"site.example:8443", []string{"https://site.example:8443/a", "https://site.example:8443/b"}},
+		"several": {"", []string{"https://accounts.google.com/cb", "https://evil.example/cb"}},
+		"machine": {"", nil},
+	} {
+		_, err := client.Add(t.Context(), w.db, "admin", client.Client{ID: id, RedirectURIs: c.uris}, "")
+		must(t, err)
+		w.allow("alice", id, "orders")
+		if a := shows[pages.AccountHome](t, alice.get("/oauth/account"), http.StatusOK).Applications; a[0].ClientID != id || a[0].Host != c.host {
+			t.Errorf("%s is shown as %+v", id, a[0])
+		}
+		alice.press("/oauth/account", pages.DoRevoke, pages.FieldClient, id)
 	}
 }
 

@@ -6,7 +6,6 @@ package account
 import (
 	"cmp"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -116,19 +115,18 @@ func (v *visit) username(subject string) (pages.Untrusted, error) {
 	return pages.Untrusted(u.Value.Username), nil
 }
 
-// redirectHost is where a client sends its users back to, as far as that is one host.
+// redirectHost is where a client sends its users back to, or "" if that is not one
+// place: which of them a user came to is not known here.
 func redirectHost(c *client.Client) pages.Host {
-	if len(c.RedirectURIs) == 0 {
-		return ""
+	var host pages.Host
+	for i, uri := range c.RedirectURIs {
+		if h := pages.HostOf(uri); i == 0 {
+			host = h
+		} else if h != host {
+			return ""
+		}
 	}
-	u, err := url.Parse(c.RedirectURIs[0])
-	switch {
-	case err != nil:
-		return ""
-	case u.Host == "":
-		return pages.Host(u.Scheme + ":")
-	}
-	return pages.Host(u.Host)
+	return host
 }
 
 // hostOf is the host of an origin.

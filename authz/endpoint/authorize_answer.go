@@ -24,7 +24,7 @@ func (a *authorization) tell(fields ...pages.Field) error {
 	switch a.request.Mode {
 	case authz.ResponseModeFormPost:
 		return a.show(http.StatusOK, pages.FormPost{
-			URI: to, Client: pages.Untrusted(a.client.DisplayName()), RedirectHost: redirectHost(to), Fields: fields,
+			URI: to, Client: pages.Untrusted(a.client.DisplayName()), RedirectHost: pages.HostOf(to), Fields: fields,
 		})
 	case authz.ResponseModeFragment:
 		return a.redirect(to + "#" + encodeFields(fields))
@@ -88,17 +88,4 @@ func (a *authorization) problem(e *authz.Error) error {
 		p.Client = pages.Untrusted(a.client.DisplayName())
 	}
 	return a.show(e.Status, p)
-}
-
-// redirectHost is where a redirect URI leads to, as people know it: the host, or
-// what of a private-use scheme names the application.
-func redirectHost(uri string) pages.Host {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil:
-		return ""
-	case u.Scheme == "https" || u.Scheme == "http":
-		return pages.Host(u.Host)
-	}
-	return pages.Host(u.Scheme)
 }

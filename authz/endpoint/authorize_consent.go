@@ -61,7 +61,7 @@ func (a *authorization) consentPage(ctx context.Context) (pages.Consent, error) 
 		Client:       pages.Untrusted(c.DisplayName()),
 		ClientID:     pages.Untrusted(c.ID),
 		ClientURI:    pages.Untrusted(c.URI),
-		RedirectHost: redirectHost(a.request.RedirectURI),
+		RedirectHost: pages.HostOf(a.request.RedirectURI),
 		Native:       client.IsNative(a.request.RedirectURI),
 		Name:         pages.Untrusted(a.account.User.Name),
 		Username:     pages.Untrusted(a.account.User.Username),

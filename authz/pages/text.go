@@ -4,6 +4,7 @@
 package pages
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -73,6 +74,20 @@ func blank(r rune) bool {
 // what matters stands at its end, and shown in ASCII, so that no letter of one
 // script passes for one of another.
 type Host string
+
+// HostOf returns where a redirect URI leads to, as people know it, or "" for what is
+// none. What stands behind a private scheme names nobody: the application that took
+// the scheme gets it, whatever host is written there.
+func HostOf(uri string) Host {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil, u.Scheme == "":
+		return ""
+	case u.Scheme == "https" || u.Scheme == "http":
+		return Host(u.Host)
+	}
+	return Host(u.Scheme + ":")
+}
 
 // String returns the host as it may be shown.
 func (h Host) String() string {

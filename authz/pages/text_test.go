@@ -60,6 +60,23 @@ func TestU11Host(t *testing.T) {
 	}
 }
 
+// Row U11: an application on the user's machine has no host to show, whatever it writes
+// into its redirect URI.
+func TestU11HostOfARedirectURI(t *testing.T) {
+	for uri, want := range map[string]string{
+		"https://shop.example.com:8443/cb":            "shop.example.com:8443",
+		"http://127.0.0.1/cb":                         "127.0.0.1",
+		"com.evil.app://accounts.google.com/callback": "com.evil.app:",
+		"com.example.app:/callback":                   "com.example.app:",
+		"":                                            "",
+		"https://%":                                   "",
+	} {
+		if got := HostOf(uri).String(); got != want {
+			t.Errorf("%q: %q, want %q", uri, got, want)
+		}
+	}
+}
+
 // Ensure that templates need not think of it: a text is made fit to be shown
 // wherever a template writes it.
 func TestUntrustedInTemplates(t *testing.T) {
