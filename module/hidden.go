@@ -23,7 +23,7 @@ const originalURIPlaceholder = "http.request.orig_uri"
 
 // secretParameters are the query parameters that are secrets wherever they
 // stand. (RFC 6750 §2.3, RFC 6749 §2.3.1, RFC 7521 §4.2)
-var secretParameters = [...]string{authz.ParamAccessToken, "refresh_token", authz.ParamClientSecret, "client_assertion"}
+var secretParameters = [...]string{authz.ParamAccessToken, authz.ParamRefreshToken, authz.ParamClientSecret, authz.ParamClientAssertion}
 
 // secretInURL reports whether the request has, or had when it came, a secret
 // in its query. Caddy has taken it down for its log before we see it.

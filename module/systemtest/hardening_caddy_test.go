@@ -277,6 +277,10 @@ func TestAccessLogHoldsNoCredential(t *testing.T) {
 		format filter {
 			request>uri query {
 				replace access_token REDACTED
+				replace client_assertion REDACTED
+				replace client_secret REDACTED
+				replace refresh_token REDACTED
+				replace token REDACTED
 			}
 		}
 	}
@@ -286,12 +290,14 @@ func TestAccessLogHoldsNoCredential(t *testing.T) {
 		g.get("api.localhost", "/x", line)
 		g.get("api.localhost", "/health", line)
 	}
-	g.get("api.localhost", "/x?access_token="+token)
+	for _, name := range []string{"access_token", "client_assertion", "client_secret", "refresh_token", "token"} {
+		g.get("api.localhost", "/x?"+name+"="+token)
+	}
 	g.stop()
 	for _, name := range g.env {
 		if path, found := strings.CutPrefix(name, "LOG="); found {
 			text, err := os.ReadFile(path)
-			if err != nil || !strings.Contains(string(text), "/x") {
+			if err != nil || !strings.Contains(string(text), "/x?token=REDACTED") {
 				t.Fatalf("no access log: %v", err)
 			}
 			g.logs.Write(text) // to be searched with the rest

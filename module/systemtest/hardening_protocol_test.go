@@ -227,7 +227,9 @@ func TestSecretsInTheQueryAreRefused(t *testing.T) {
 	g, u := startGuarded(t)
 	good := g.shopToken("user")
 	form := "grant_type=client_credentials&scope=user"
-	for _, query := range []string{"client_id=shop&client_secret=" + shopSecret, "client_secret=" + shopSecret, "access_token=" + good, form} {
+	refresh, assertion := g.canary("a-refresh-token-in-a-query"), g.canary("an-assertion-in-a-query")
+	for _, query := range []string{"client_id=shop&client_secret=" + shopSecret, "client_secret=" + shopSecret, "access_token=" + good, form,
+		"refresh_token=" + refresh, "client_assertion=" + assertion} {
 		a := g.request("POST", "localhost", "/oauth/token?"+query, form, formType)
 		if a.status != http.StatusBadRequest && a.status != http.StatusUnauthorized {
 			t.Errorf("token request: %d", a.status)
@@ -247,6 +249,11 @@ func TestSecretsInTheQueryAreRefused(t *testing.T) {
 		for _, lines := range [][]string{nil, {"Authorization: Bearer bad"}} {
 			if a := g.get("api.localhost", "/x?access_token="+good, lines...); a.status != http.StatusUnauthorized && a.status != http.StatusBadRequest {
 				t.Errorf("token in the query of a call: %d", a.status)
+			}
+		}
+		for _, query := range []string{"refresh_token=" + refresh, "client_assertion=" + assertion, "Refresh%5ftoken=" + refresh, "a=b;client_assertion=" + assertion} {
+			if a := g.get("api.localhost", "/x?"+query); a.status != http.StatusUnauthorized {
+				t.Errorf("%s in the query of a call: %d", query, a.status)
 			}
 		}
 		body := url.Values{"access_token": {good}}.Encode()
