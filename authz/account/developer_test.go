@@ -4,6 +4,7 @@
 package account
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -180,6 +181,39 @@ func TestDeveloperIsToldWhatIsWrong(t *testing.T) {
 		t.Errorf("%+v", list.Clients)
 	}
 }
+
+// Ensure that what the form does not show of a client is in nobody's way: public keys
+// that are kept with it, and scopes that may be unticked.
+func TestDeveloperSavesWhatTheFormDoesNotShow(t *testing.T) {
+	w := newWorld(t, developers)
+	staff := w.signedIn("root", "staff")
+	_, err := client.Add(t.Context(), w.db, "admin", client.Client{
+		ID: "signing", Name: "Signing", AuthMethod: authz.AuthPrivateKeyJWT, GrantTypes: []string{authz.GrantAuthorizationCode},
+		RedirectURIs: []string{"https://app.example.com/callback"}, JWKS: json.RawMessage(publicKeys),
+		Scopes: scope.Of("orders", "profile"), DefaultScopes: scope.Of("orders", "profile"), OptionalScopes: scope.Of("profile"),
+	}, "")
+	must(t, err)
+	saved := "/oauth/developer/client?done=saved"
+	fields := append(with(pages.FieldAuthMethod, authz.AuthPrivateKeyJWT), pages.FieldScope, "orders")
+	leads(t, staff.press(editPath+"signing", pages.DoSave, fields...), saved)
+	c := w.client("signing")
+	if c.Name != "My App" || len(c.JWKS) == 0 || !slices.Equal(c.Scopes, []string{"orders"}) || !slices.Equal(c.DefaultScopes, []string{"orders"}) || len(c.OptionalScopes) != 0 {
+		t.Errorf("%+v", c)
+	}
+	fields = append(fields, pages.FieldJWKSURI, "https://app.example.com/keys")
+	leads(t, staff.press(editPath+"signing", pages.DoSave, fields...), saved)
+	if c := w.client("signing"); c.JWKSURI != "https://app.example.com/keys" || c.JWKS != nil {
+		t.Errorf("%+v", c)
+	}
+	page := shows[pages.DeveloperEdit](t, staff.press(editPath+"signing", pages.DoSave, fields[:len(fields)-2]...), http.StatusBadRequest)
+	if page.Fault(pages.FieldJWKSURI) == nil {
+		t.Errorf("without any keys: %+v", page.Faults)
+	}
+}
+
+// publicKeys is a key set with one of RFC 7517 appendix A.1.
+const publicKeys = `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}]}`
 
 // Ensure that what is another's does not exist, byte for byte, whatever is done with
 // it (row U24).

@@ -23,6 +23,9 @@ type draft struct {
 	scopes               []string
 	mayGrant, mayMethods []string // what may be chosen
 	mayScopes            scope.Set
+	// keys: the client's public keys are kept with it. The form does not show them; a
+	// URL of others takes their place.
+	keys bool
 }
 
 // texts are the fields of one line.
@@ -41,7 +44,7 @@ func (v *visit) newDraft(c *client.Client) *draft {
 			pages.FieldSoftwareID: c.SoftwareID, pages.FieldSoftwareVersion: c.SoftwareVersion,
 		},
 		redirects: c.RedirectURIs, contacts: c.Contacts, grantTypes: c.GrantTypes, method: c.Method(), scopes: c.Scopes,
-		mayMethods: methodsFor(c),
+		mayMethods: methodsFor(c), keys: len(c.JWKS) > 0,
 	}
 	if c.ID == "" {
 		d.grantTypes = selfGrantTypes
@@ -122,7 +125,7 @@ func (d *draft) check() []pages.Fault {
 	}
 	missing(pages.FieldGrantTypes, len(d.grantTypes) == 0)
 	missing(pages.FieldAuthMethod, d.method == "")
-	missing(pages.FieldJWKSURI, d.method == authz.AuthPrivateKeyJWT && d.texts[pages.FieldJWKSURI] == "")
+	missing(pages.FieldJWKSURI, d.method == authz.AuthPrivateKeyJWT && d.texts[pages.FieldJWKSURI] == "" && !d.keys)
 	return append(faults, d.checkChoices()...)
 }
 
@@ -156,10 +159,15 @@ func (d *draft) apply(c *client.Client) {
 	c.RedirectURIs, c.Contacts, c.GrantTypes = d.redirects, d.contacts, d.grantTypes
 	c.AuthMethod = d.method
 	if d.method == authz.AuthPrivateKeyJWT {
-		c.JWKSURI = d.texts[pages.FieldJWKSURI]
+		if c.JWKSURI = d.texts[pages.FieldJWKSURI]; c.JWKSURI != "" {
+			c.JWKS = nil // RFC 7591 §2: one or the other
+		}
 	}
 	c.Scopes = scope.Of(d.scopes...)
-	c.DefaultScopes = slices.DeleteFunc(slices.Clone(c.DefaultScopes), func(word string) bool { return !c.Scopes.Has(word) })
+	// The form does not show these: they follow.
+	gone := func(word string) bool { return !c.Scopes.Has(word) }
+	c.DefaultScopes = slices.DeleteFunc(slices.Clone(c.DefaultScopes), gone)
+	c.OptionalScopes = slices.DeleteFunc(slices.Clone(c.OptionalScopes), gone)
 }
 
 // page is the form with what is in it.

@@ -59,6 +59,9 @@ func curl(p DeveloperSecret) string {
 		lines = append(lines, "--user "+word(p.ID+":"+p.Secret))
 	case p.Secret != "":
 		lines = append(lines, "-d "+word("client_id="+p.ID), "-d "+word("client_secret="+p.Secret))
+	case p.AuthMethod == authz.AuthPrivateKeyJWT:
+		lines = append(lines, "-d "+word("client_id="+p.ID), "-d "+authz.ParamClientAssertionType+"="+authz.AssertionTypeJWT,
+			"-d "+authz.ParamClientAssertion+"=…") // a JWT that the client signs (RFC 7523 §2.2)
 	default:
 		lines = append(lines, "-d "+word("client_id="+p.ID))
 	}
@@ -70,12 +73,14 @@ func curl(p DeveloperSecret) string {
 
 // javascript is a client on npm's openid-client.
 func javascript(p DeveloperSecret) string {
-	proof := "oauth.None()"
+	proof, key := "oauth.None()", ""
 	switch {
 	case p.Secret != "" && p.AuthMethod == authz.AuthSecretBasic:
 		proof = "oauth.ClientSecretBasic(process.env.CLIENT_SECRET)"
 	case p.Secret != "":
 		proof = "oauth.ClientSecretPost(process.env.CLIENT_SECRET)"
+	case p.AuthMethod == authz.AuthPrivateKeyJWT:
+		proof, key = "oauth.PrivateKeyJwt({ key, kid: jwk.kid })", importKey
 	}
 	options := "{ algorithm: 'oauth2' }"
 	if strings.HasPrefix(p.Issuer, "http:") {
@@ -83,7 +88,7 @@ func javascript(p DeveloperSecret) string {
 	}
 	return `// npm install openid-client
 import * as oauth from 'openid-client'
-
+` + key + `
 const config = await oauth.discovery(new URL(` + quoted(p.Issuer) + `), ` + quoted(p.ID) + `,
   undefined, ` + proof + `, ` + options + `)
 
@@ -105,6 +110,13 @@ const tokens = await oauth.authorizationCodeGrant(config, called,
   { pkceCodeVerifier: verifier, expectedState: state })
 `
 }
+
+// importKey reads the key of a client that signs assertions.
+const importKey = `
+// The private key of one whose public half the client publishes, as a JWK.
+const jwk = JSON.parse(process.env.CLIENT_KEY)
+const key = await crypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])
+`
 
 // caddyfile is a site that lets the client's tokens pass.
 func caddyfile(p DeveloperSecret) string {

@@ -71,7 +71,11 @@ func TestCurlSnippetIsQuoted(t *testing.T) {
 	if text := curl(p); strings.Contains(text, "--user") || !strings.Contains(text, "client_secret=") {
 		t.Error(text)
 	}
-	p.Secret, p.AuthMethod = "", authz.AuthNone
+	p.Secret, p.AuthMethod = "", authz.AuthPrivateKeyJWT
+	if text := curl(p); strings.Contains(text, "client_secret") || !strings.Contains(text, "-d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  -d client_assertion=") {
+		t.Error(text)
+	}
+	p.AuthMethod = authz.AuthNone
 	if text := curl(p); strings.Contains(text, "client_secret") || !strings.Contains(text, "-d 'client_id=c-1'") {
 		t.Error(text)
 	}
@@ -80,12 +84,18 @@ func TestCurlSnippetIsQuoted(t *testing.T) {
 // Ensure that text in the JavaScript is a string, and that it proves who the client
 // is in the way it is registered for.
 func TestJavaScriptSnippet(t *testing.T) {
-	for method, want := range map[string]string{authz.AuthSecretBasic: "ClientSecretBasic", authz.AuthSecretPost: "ClientSecretPost", authz.AuthNone: "oauth.None()"} {
+	for method, want := range map[string]string{
+		authz.AuthSecretBasic: "ClientSecretBasic", authz.AuthSecretPost: "ClientSecretPost", authz.AuthNone: "oauth.None()",
+		authz.AuthPrivateKeyJWT: "PrivateKeyJwt({ key, kid",
+	} {
 		p := DeveloperSecret{ID: "c'\"</script>\n", AuthMethod: method}
-		if method != authz.AuthNone {
+		if method == authz.AuthSecretBasic || method == authz.AuthSecretPost {
 			p.Secret = "s3cret"
 		}
 		text := javascript(p)
+		if strings.Contains(text, "importKey") != (method == authz.AuthPrivateKeyJWT) {
+			t.Errorf("%s: %s", method, text)
+		}
 		if !strings.Contains(text, want) || !strings.Contains(text, `"c'\"\u003c/script\u003e\n"`) || strings.Contains(text, "s3cret") {
 			t.Errorf("%s: %s", method, text)
 		}
