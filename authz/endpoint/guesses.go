@@ -12,14 +12,12 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/guess"
-	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // attempt is a request's attempt to authenticate as a client, which may be a
 // guess. The zero value is one that nobody counts.
 type attempt struct {
 	limits *guess.Limits
-	db     *tokenstore.DB
 	try    guess.Try
 }
 
@@ -34,11 +32,8 @@ func (x *exchange) mayGuess(ctx context.Context) (a attempt, err error) {
 	if a.limits, err = x.server.config.Guesses(ctx); err != nil {
 		return attempt{}, err
 	}
-	if a.db, err = x.server.config.Store(ctx); err != nil {
-		return attempt{}, err
-	}
 	a.try = guess.Try{Kind: guess.Client, Account: client.PresentedID(x.r.Header, x.form), Address: x.server.config.Address(x.r)}
-	if wait := a.limits.Check(a.db.Now(), a.try); wait > 0 {
+	if wait := a.limits.Check(a.limits.Now(), a.try); wait > 0 {
 		return attempt{}, authz.ErrSlowDown.After(wait)
 	}
 	return a, nil
@@ -47,7 +42,7 @@ func (x *exchange) mayGuess(ctx context.Context) (a attempt, err error) {
 // failed counts the attempt if err says that it was wrong.
 func (a attempt) failed(err error) {
 	if a.limits != nil && errors.Is(err, authz.ErrInvalidClient) {
-		a.limits.Failed(a.db.Now(), a.try)
+		a.limits.Failed(a.limits.Now(), a.try)
 	}
 }
 
@@ -61,11 +56,7 @@ func (x *exchange) mayPush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db, err := x.server.config.Store(ctx)
-	if err != nil {
-		return err
-	}
-	if wait := limits.Admit(db.Now(), guess.Try{Kind: guess.Push, Address: x.server.config.Address(x.r)}); wait > 0 {
+	if wait := limits.Admit(limits.Now(), guess.Try{Kind: guess.Push, Address: x.server.config.Address(x.r)}); wait > 0 {
 		return authz.ErrSlowDown.After(wait) // RFC 9126 §2.3: 429
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
@@ -20,7 +19,6 @@ import (
 type try struct {
 	limits *guess.Limits
 	guess.Try
-	now func() time.Time
 }
 
 // admit lets a guess through, or has page tell that it is too early.
@@ -29,11 +27,11 @@ func (v *visit) admit(ctx context.Context, kind guess.Kind, account, subject str
 	if err != nil {
 		return nil, err
 	}
-	t := &try{limits, guess.Try{Kind: kind, Account: account, Address: v.config.Address(v.r)}, v.db.Now}
+	t := &try{limits, guess.Try{Kind: kind, Account: account, Address: v.config.Address(v.r)}}
 	if subject != "" {
 		t.Device = v.known().Device(v.r, v.db, subject)
 	}
-	wait := limits.Admit(t.now(), t.Try)
+	wait := limits.Admit(limits.Now(), t.Try)
 	if wait == 0 {
 		return t, nil
 	}
@@ -47,9 +45,9 @@ func (v *visit) admit(ctx context.Context, kind guess.Kind, account, subject str
 func (t *try) judged(err, refused error) {
 	switch {
 	case err == nil:
-		t.limits.Succeeded(t.now(), t.Try)
+		t.limits.Succeeded(t.limits.Now(), t.Try)
 	case !errors.Is(err, refused):
-		t.limits.Undecided(t.now(), t.Try)
+		t.limits.Undecided(t.limits.Now(), t.Try)
 	}
 }
 

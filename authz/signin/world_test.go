@@ -48,7 +48,8 @@ type world struct {
 	users    *user.Directory
 	passkeys *factor.Passkeys
 	origin   string
-	ahead    atomic.Int64
+	ahead    atomic.Int64 // by how much time has passed, and the machine's clock stepped
+	stepped  atomic.Int64 // by how much of that it stepped
 	demand   signin.Demand
 }
 
@@ -113,6 +114,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	limits := guess.New()
+	limits.Now = func() time.Time { return epoch.Add(time.Duration(w.ahead.Load() - w.stepped.Load())) }
 	w.Service, err = signin.New(signin.Config{
 		Store: open, Directory: w.users, Passkeys: w.passkeys, Handles: &handle.Keeper{Store: open}, Render: set.Render,
 		Limits: func(context.Context) (*guess.Limits, error) { return limits, nil },
@@ -154,6 +156,12 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 
 // pass moves the clock.
 func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
+
+// step sets the machine's clock forward, in no time.
+func (w *world) step(d time.Duration) {
+	w.ahead.Add(int64(d))
+	w.stepped.Add(int64(d))
+}
 
 // add makes an account.
 func (w *world) add(name string) *user.User {

@@ -77,6 +77,11 @@ type Try struct {
 
 // Limits remembers failures. It is safe for concurrent use.
 type Limits struct {
+	// Now is what callers take the time from. It is a steady clock, other than the
+	// store's, which follows the machine's clock forward: a step of that would end all
+	// waits. [New] sets [time.Now], whose readings compare by their monotonic part.
+	Now func() time.Time
+
 	seed maphash.Seed
 
 	mu                                               sync.Mutex
@@ -86,6 +91,7 @@ type Limits struct {
 // New returns limits that know of no failure.
 func New() *Limits {
 	return &Limits{
+		Now:       time.Now,
 		seed:      maphash.MakeSeed(),
 		passwords: newTable(passwordRules, MaxEntries), secondFactors: newTable(secondFactorRules, MaxEntries),
 		addrs: newTable(addressRules, MaxEntries), clients: newTable(clientRules, MaxEntries),
