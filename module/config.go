@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// DefaultPrefix is the path under which the OAuth endpoints are served.
-	DefaultPrefix = "/oauth"
 	// DefaultFormat is the token format of access tokens.
 	DefaultFormat = "opaque"
 	// DefaultStore is the engine of the token store.

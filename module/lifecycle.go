@@ -64,7 +64,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 func (a *App) setDefaults() {
 	if a.Prefix == "" {
-		a.Prefix = DefaultPrefix
+		a.Prefix = endpoint.DefaultPrefix
 	}
 	if a.ScopePolicy == "" {
 		a.ScopePolicy = ScopeRefuse

@@ -35,7 +35,7 @@ var (
 	}, []string{"grant_type", "outcome", "reason"})
 	changes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "events_total",
-		Help: "Changes of tokens, grants, clients and keys, introspections, and requests that were cut, by type and outcome.",
+		Help: "Everything else that happens, by type (the names of Caddy's events, such as signed_in or client_added, and token_introspected) and outcome.",
 	}, []string{"type", "outcome"})
 	panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: namespace, Name: "panics_total",

@@ -54,8 +54,8 @@ const ErrorsPass = "pass"
 // It needs the app `oauth2`, and must not have matchers: a request that a
 // matcher leaves out reaches the service with whatever identity it claims.
 type Protect struct {
-	// The table. The most specific path wins, whatever the order. Without rows
-	// every request is refused.
+	// The table. The most specific path wins, whatever the order; what no row matches
+	// is refused. At least one row is required.
 	Rows []protect.Row `json:"rows,omitempty"`
 
 	// What proves who a caller is: `bearer`, tokens in the Authorization header;

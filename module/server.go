@@ -18,10 +18,11 @@ func init() {
 	caddy.RegisterModule(new(Server))
 }
 
-// Server serves the endpoints of the authorization server: token, revocation,
-// introspection, metadata and health. It leaves all other paths alone, so that
-// one site can be authorization server and protected service at once. What concerns
-// all sites is in the app `oauth2`, which it needs.
+// Server serves the endpoints of the authorization server, from the authorization
+// endpoint to its keys, metadata and health, and the pages on which people sign in,
+// consent, see what they allowed and administer. It leaves all other paths alone, so
+// that one site can be authorization server and protected service at once. What
+// concerns all sites is in the app `oauth2`, which it needs.
 type Server struct {
 	// The group whose members administer users, clients, consents, sessions and keys, at
 	// the pages below `<prefix>/admin`. Default: there are no such pages.

@@ -1,11 +1,12 @@
 // SPDX-FileCopyrightText: The caddy-oauth2 Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package endpoint is the authorization server's HTTP side: the token,
-// revocation and introspection endpoints, metadata, health, and the pages that
+// Package endpoint is the authorization server's HTTP side: the authorization
+// endpoint with its consent page, pushed requests, the token, revocation and
+// introspection endpoints, published keys, metadata, health, and the pages that
 // explain errors.
 //
-// Each endpoint that takes a form is a list of named steps. Its answer begins as
+// Each endpoint that takes parameters is a list of named steps. Its answer begins as
 // the safest one, and only the last step makes it another: whatever is
 // forgotten or fails in between refuses.
 package endpoint
@@ -271,7 +272,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(htt
 
 // errorPage returns the code that the page at a path explains.
 func (s *Server) errorPage(path string) (code string, ok bool) {
-	return strings.CutPrefix(path, s.config.Prefix+"/errors/")
+	return strings.CutPrefix(path, s.config.Prefix+pages.PathErrors)
 }
 
 // Serves reports whether a path is one of the server's own.
@@ -285,7 +286,7 @@ func (s *Server) ErrorURI(code string) string {
 	if uri := s.config.ErrorURIs[code]; uri != "" {
 		return uri
 	}
-	return s.origin + s.config.Prefix + "/errors/" + url.PathEscape(code)
+	return s.origin + s.config.Prefix + pages.PathErrors + url.PathEscape(code)
 }
 
 // grantTypes returns the names of the grant types that are on, in order.

@@ -23,6 +23,8 @@ const (
 	PS256 = "PS256"
 	PS384 = "PS384"
 	PS512 = "PS512"
+	// Those that verify with a shared secret. Whoever accepts them must accept no
+	// others for the same key.
 	HS256 = "HS256"
 	HS384 = "HS384"
 	HS512 = "HS512"
@@ -51,10 +53,6 @@ const (
 func Asymmetric() []string {
 	return []string{ES256, ES384, ES512, EdDSA, RS256, RS384, RS512, PS256, PS384, PS512}
 }
-
-// Symmetric lists the algorithms that verify with a shared secret. Whoever accepts
-// them must accept no others for the same key.
-func Symmetric() []string { return []string{HS256, HS384, HS512} }
 
 var errKeyFit = errors.New("the key is not one for the algorithm")
 

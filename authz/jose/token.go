@@ -81,8 +81,8 @@ func Looks(raw string) bool {
 }
 
 // Parse reads a token that is signed by one of the given algorithms (see
-// [Asymmetric] and [Symmetric]), of which it accepts no other. The signature is not
-// yet verified. The error is [ErrMalformed].
+// [Asymmetric]), of which it accepts no other. The signature is not yet verified. The
+// error is [ErrMalformed].
 func Parse(raw string, algorithms ...string) (*Token, error) {
 	if len(raw) > MaxLength {
 		return nil, malformed("too long")

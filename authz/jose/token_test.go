@@ -87,7 +87,7 @@ func TestKeyConfusion(t *testing.T) {
 			if _, err := Parse(raw, Asymmetric()...); !errors.Is(err, ErrMalformed) {
 				t.Errorf("%s of %s: %v", name, algorithm, err)
 			}
-			tok, err := Parse(raw, append(Symmetric(), Asymmetric()...)...) // a caller who is careless
+			tok, err := Parse(raw, append(Asymmetric(), HS256)...) // a caller who is careless
 			if err != nil {
 				t.Fatal(err)
 			}

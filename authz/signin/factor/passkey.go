@@ -63,9 +63,6 @@ func (p Passkey) ID() string {
 	return hex.EncodeToString(digest[:8])
 }
 
-// Synchronized reports whether the passkey may be on more than one device.
-func (p Passkey) Synchronized() bool { return protocol.AuthenticatorFlags(p.Flags).HasBackupEligible() }
-
 // ValidatePasskeyName reports what is wrong with the name that a user gives a
 // passkey.
 func ValidatePasskeyName(name string) error {
