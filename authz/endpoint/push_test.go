@@ -4,6 +4,7 @@
 package endpoint_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -95,4 +96,37 @@ func TestPushErrors(t *testing.T) {
 	b.authorize("client_id=pushy&scope=a"+pkce).refused(t, "the client must push", pushyURI, "invalid_request")
 	all := newHouse(t, func(c *endpoint.Config) { c.RequirePAR = true })
 	all.browser("ann").authorize("client_id=web&redirect_uri="+escape(webURI)+pkce).refused(t, "all must push", webURI, "invalid_request")
+}
+
+// A01, A06, A15, A18, A19, B05, B09: what every other endpoint that takes a form
+// refuses, this one does too, before it looks at the request that is pushed.
+func TestPushIsStrictAboutForms(t *testing.T) {
+	h := newHouse(t)
+	good := "response_type=code" + pkce
+	h.send("/oauth/par", "pushy", good).want(t, "a good one", 201, "")
+	h.send("/oauth/par", "pushy", good+"&client_id=pushy&client_secret="+secret).want(t, "header and body", 400, "invalid_request")
+	h.send("/oauth/par", "pushy", good+"&client_assertion=a.b.c").want(t, "header and assertion", 400, "invalid_request")
+	h.send("/oauth/par?client_secret="+secret, "pushy", good).want(t, "a secret in the URL", 400, "invalid_request")
+	h.send("/oauth/par", "off", good).want(t, "a disabled client", 401, "invalid_client")
+	for _, media := range []string{"application/json", "multipart/form-data; boundary=x", "text/plain", ""} {
+		h.send("/oauth/par", "pushy", good, header("Content-Type", media)).want(t, "media type "+media, 415, "unsupported_media_type")
+	}
+	h.send("/oauth/par", "pushy", good, header("Content-Type", "Application/X-WWW-Form-URLEncoded; charset=utf-8")).want(t, "another spelling", 201, "")
+	for _, encoding := range []string{"gzip", "deflate", "br"} {
+		h.send("/oauth/par", "pushy", good, header("Content-Encoding", encoding)).want(t, "encoding "+encoding, 415, "unsupported_media_type")
+	}
+	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"} {
+		if r := h.do(h.request(method, "/oauth/par", good)); r.status != 405 || r.header.Get("Allow") != "POST" {
+			t.Errorf("%s: %d, Allow %q", method, r.status, r.header.Get("Allow"))
+		}
+	}
+	h.send("/oauth/par", "pushy", good+"&x="+strings.Repeat("a", endpoint.MaxBody)).want(t, "too long", 413, "request_too_large")
+	for name, framed := range map[string]string{
+		"declared": "Content-Length: 10737418240\r\n\r\n",
+		"chunked":  fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", endpoint.MaxBody+1, strings.Repeat("a", endpoint.MaxBody+1)),
+	} {
+		if status := h.raw("POST /oauth/par HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n" + framed); status != 413 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
 }

@@ -4,6 +4,7 @@
 package systemtest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -130,8 +131,12 @@ func (f *foreignIssuer) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, f.url(), f.url()+"/keys")
 	case "/keys":
 		f.fetches.Add(1)
-		if answer == "" {
+		switch answer {
+		case "":
 			answer = f.public()
+		case dripping:
+			_, _ = io.Copy(flushed{w}, &drip{ctx: r.Context()})
+			return
 		}
 		_, _ = io.WriteString(w, answer)
 	case "/introspect":
@@ -140,6 +145,17 @@ func (f *foreignIssuer) serve(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// dripping, as its answer, is one that goes on byte by byte until who asked has enough.
+const dripping = "…"
+
+// flushed sends at once what is written to it.
+type flushed struct{ http.ResponseWriter }
+
+func (f flushed) Write(p []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(p)
+	return n, errors.Join(err, http.NewResponseController(f.ResponseWriter).Flush())
 }
 
 // set sets what it answers instead of its keys, and says about tokens.

@@ -201,7 +201,7 @@ func TestEndpointsRefuseOtherMethods(t *testing.T) {
 	t.Parallel()
 	g := startClients(t)
 	auth := "Authorization: Basic " + basic("basic", basicSecret)
-	for _, endpoint := range []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect"} {
+	for _, endpoint := range formEndpoints {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "post", "TRACE"} {
 			a := g.request(method, "localhost", endpoint+"?grant_type=client_credentials", "", auth)
 			if a.status != http.StatusMethodNotAllowed || !strings.Contains(a.header.Get("Allow"), "POST") {

@@ -75,7 +75,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestEndlessBodyIsCutOff(t *testing.T) {
 	t.Parallel()
 	g, _ := startGuarded(t)
-	for _, endpoint := range []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect"} {
+	for _, endpoint := range formEndpoints {
 		body := new(endless)
 		conn := g.dial()
 		if err := conn.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost:%s\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
@@ -157,11 +157,13 @@ func TestCompressedFormIsRefused(t *testing.T) {
 	if err != nil || z.Close() != nil {
 		t.Fatal(err)
 	}
-	for _, encoding := range []string{"gzip", "deflate", "br", "x-gzip", "gzip, gzip", "zstd"} {
-		a := g.request("POST", "localhost", "/oauth/token", packed.String(), formType, "Content-Encoding: "+encoding,
-			"Authorization: Basic "+basic("shop", shopSecret))
-		if a.status != http.StatusUnsupportedMediaType && a.status != http.StatusBadRequest && a.status != http.StatusRequestEntityTooLarge {
-			t.Errorf("%s: %d", encoding, a.status)
+	for _, endpoint := range formEndpoints {
+		for _, encoding := range []string{"gzip", "deflate", "br", "x-gzip", "gzip, gzip", "zstd"} {
+			a := g.request("POST", "localhost", endpoint, packed.String(), formType, "Content-Encoding: "+encoding,
+				"Authorization: Basic "+basic("shop", shopSecret))
+			if a.status != http.StatusUnsupportedMediaType && a.status != http.StatusBadRequest && a.status != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s, %s: %d", endpoint, encoding, a.status)
+			}
 		}
 	}
 }
@@ -179,9 +181,11 @@ func TestBodiesThatAreNoFormsAreRefused(t *testing.T) {
 		if contentType != "" {
 			lines = append(lines, "Content-Type: "+contentType)
 		}
-		a := g.request("POST", "localhost", "/oauth/token", form, lines...)
-		if a.status != http.StatusUnsupportedMediaType && a.status != http.StatusBadRequest {
-			t.Errorf("%q: %d", contentType, a.status)
+		for _, endpoint := range formEndpoints {
+			a := g.request("POST", "localhost", endpoint, form, lines...)
+			if a.status != http.StatusUnsupportedMediaType && a.status != http.StatusBadRequest {
+				t.Errorf("%s, %q: %d", endpoint, contentType, a.status)
+			}
 		}
 	}
 	for _, contentType := range []string{"application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-URLencoded"} {
@@ -262,5 +266,8 @@ func TestSecretsInTheQueryAreRefused(t *testing.T) {
 		}
 	})
 }
+
+// formEndpoints are the endpoints that take a form from a client.
+var formEndpoints = []string{"/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/par"}
 
 const formType = "Content-Type: application/x-www-form-urlencoded"
