@@ -171,9 +171,8 @@ func TestRefreshTokensAreBoundToTheirClient(t *testing.T) {
 	}
 }
 
-// T05 and T09: scopes are narrowed, never widened, and the refresh token keeps all; what
-// was taken from the client is gone; resources likewise, and those that are gone are
-// refused.
+// T05 and T09: scopes are narrowed, never widened, and the refresh token keeps all;
+// resources likewise, and those that are gone are refused.
 func TestRefreshNarrows(t *testing.T) {
 	unknown := false
 	h := newHouse(t, func(c *endpoint.Config) {
