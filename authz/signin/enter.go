@@ -39,7 +39,8 @@ func (v *visit) proceed(ctx context.Context) error {
 	if set.Demanded() && !p.Methods.TwoFactors() || !strong(p.Methods.ACR(), p.Order.ACR) {
 		return v.askFactor(ctx, u, set)
 	}
-	if u.MustChange && u.Local() && p.Methods.Has(factor.ByPassword) {
+	// By a passkey, too: the password stays good beside it. Who has none gets in.
+	if u.MustChange && u.Local() && u.Password != "" {
 		return v.askNewPassword(ctx, u)
 	}
 	set.Expect(v.change)

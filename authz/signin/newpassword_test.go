@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor/factortest"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
 )
 
@@ -44,6 +45,34 @@ func TestMustChange(t *testing.T) {
 	elsewhere.open("/app").want(200, signInPage)
 	s.submit("change", "password", next, "new_password", right, "repeat", right).want(http.StatusForbidden, signInPage)
 	b.open("/app").want(200, "acr=2 amr=pwd,otp,mfa")
+}
+
+// Ensure that a passkey is no way past another password, beside which it would stay
+// good, and that who has a passkey alone is not kept out by a password that is not there.
+func TestMustChangeByPasskey(t *testing.T) {
+	for _, password := range []string{right, ""} {
+		w := newWorld(t)
+		rec, err := w.users.Create(t.Context(), "admin", user.Addition{Username: "ann", Password: password, MustChange: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := factortest.New(w.origin)
+		w.enrol(&rec.Value, key)
+		b := w.browser()
+		s := b.open("/app")
+		answer, err := key.Get([]byte(s.find("data-passkey")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = s.submit("passkey", "passkey", string(answer))
+		if password != "" {
+			s.want(200, passwordPage)
+			b.open("/app").want(200, signInPage)
+			s = s.submit("change", "password", right, "new_password", next, "repeat", next)
+		}
+		s.want(200, "/app ann")
+		b.open("/app").want(200, "acr=2 amr=pop,user,mfa")
+	}
 }
 
 // Ensure that a link for a new password counts once, is not used up by looking at it,

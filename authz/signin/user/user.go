@@ -60,7 +60,8 @@ type User struct {
 	Password Hash `cbor:"7,keyasint,omitempty"`
 	// Disabled accounts are as good as absent, and keep their names.
 	Disabled bool `cbor:"8,keyasint,omitempty"`
-	// MustChange: the user may do nothing before choosing another password.
+	// MustChange: whoever signs in as the user, by whatever, chooses another password
+	// first. It means nothing to a user who has none.
 	MustChange bool `cbor:"9,keyasint,omitempty"`
 	// Groups are names of groups that the user is in, sorted.
 	Groups []string `cbor:"10,keyasint,omitempty"`
