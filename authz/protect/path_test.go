@@ -171,9 +171,9 @@ var servers = map[string]func(target string) string{
 		p = eachSegment(p, func(s string) string { s, _, _ = strings.Cut(s, ";"); return s })
 		return path.Clean("/" + p)
 	},
-	// Like a file server on Windows behind a second decoder: NUL ends the
-	// name, dots and spaces at the end of segments are dropped.
-	"nginx": func(target string) string {
+	// A file server on Windows behind a second decoder: NUL ends the name, dots and
+	// spaces at the end of segments are dropped.
+	"windows": func(target string) string {
 		p := unescapeAll(unescapeAll(beforeQuery(target), '/'), '/')
 		p, _, _ = strings.Cut(p, "#")
 		p, _, _ = strings.Cut(p, "\x00")

@@ -203,16 +203,24 @@ func TestBodiesThatAreNoFormsAreRefused(t *testing.T) {
 	g.remember(a)
 }
 
-// Ensure that clients which dawdle over a token request do not keep others from
-// theirs. Row B04; Caddy's read timeouts, which the documentation asks for, end
-// them.
+// Ensure that clients which dawdle over the header or the body of a token request do
+// not keep others from theirs, and that Caddy's time limits, which the documentation
+// asks for, end them. Row B04.
 func TestSlowRequestsDoNotBlockOthers(t *testing.T) {
-	g, _ := startGuarded(t)
-	for range 200 {
+	const limits = "import {$HARNESS}\n\tservers {\n\t\ttimeouts {\n\t\t\tread_header 2s\n\t\t\tread_body 3s\n\t\t}\n\t}"
+	u := newUpstream(t)
+	g := start(t, strings.Replace(guarded, "import {$HARNESS}", limits, 1), u.env())
+	var slow []*stream
+	for i := range 200 {
+		request := "POST /oauth/token HTTP/1.1\r\nHost: localhost:" + g.port + "\r\n" + formType + "\r\nContent-Length: 1000\r\n"
+		if i%2 == 0 {
+			request += "\r\ngrant"
+		}
 		conn := g.dial()
-		if err := conn.send("POST /oauth/token HTTP/1.1\r\nHost: localhost:" + g.port + "\r\n" + formType + "\r\nContent-Length: 1000\r\n\r\ngrant"); err != nil {
+		if err := conn.send(request); err != nil {
 			t.Fatal(err)
 		}
+		slow = append(slow, conn)
 	}
 	began := time.Now()
 	token := g.shopToken("user")
@@ -221,6 +229,11 @@ func TestSlowRequestsDoNotBlockOthers(t *testing.T) {
 	}
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("took %v", took)
+	}
+	for i, conn := range slow {
+		if !conn.ends(patience) {
+			t.Fatalf("the slow request %d is still waited for", i)
+		}
 	}
 }
 

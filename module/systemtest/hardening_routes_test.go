@@ -365,7 +365,7 @@ func TestEnormousPathsAreRefusedQuickly(t *testing.T) {
 
 // Ensure that whatever the gateway lets through means, to servers that read
 // paths in other ways, nothing more protected than what was asked for. Row W22;
-// the guard's own tests do the same without sockets a million times.
+// the guard's own tests do the same without sockets a hundred thousand times.
 func TestGeneratedPathsMeanTheSameToEveryUpstream(t *testing.T) {
 	t.Parallel()
 	g, u := startGuarded(t)
