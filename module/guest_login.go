@@ -51,11 +51,11 @@ type Login struct {
 	Cookie string `json:"cookie,omitempty"`
 
 	// A URL that answers 2xx while there is an account and 404 or 410 when there is none:
-	// it is asked when access is refreshed, with the name added to its query under the
-	// name of `name_field`. Default: it is not asked.
+	// it is asked before access is given or refreshed, and by no page, with the name
+	// added to its query under the name of `name_field`. Default: it is not asked.
 	Check string `json:"check,omitempty"`
 
-	// How long access can be refreshed after the last sign-in. Default: `30d`, and with
+	// How long access is given and refreshed after the last sign-in. Default: `30d`, and with
 	// `check` for ever.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 

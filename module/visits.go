@@ -68,6 +68,9 @@ func (v visitors) SignedIn(r *http.Request, d site.Demand) (site.Account, bool, 
 	}
 	for _, a := range accounts {
 		if v.signin.Satisfies(a, demand(d)) {
+			if confirmed, err := v.signin.Confirm(r.Context(), a); !confirmed {
+				return site.Account{}, false, err
+			}
 			return site.Account{
 				Subject: a.Session.Subject, Session: a.Session.ID, ACR: a.Session.ACR,
 				AuthTime: a.Session.AuthTime, Until: a.Session.Expires, Anchors: a.Session.Anchors(),

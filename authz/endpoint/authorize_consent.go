@@ -87,7 +87,7 @@ func (a *authorization) consentPage(ctx context.Context) (pages.Consent, error) 
 
 // owner is the name of the user who registered the client.
 func (a *authorization) owner(ctx context.Context) pages.Untrusted {
-	u, _, err := a.server.config.Users.Present(ctx, a.client.Owner)
+	u, _, err := a.server.config.Users.Known(ctx, a.client.Owner)
 	if err != nil {
 		return pages.Untrusted(a.client.Owner)
 	}

@@ -27,6 +27,9 @@ func (a *authorization) issue(ctx context.Context) error {
 		}
 		return nil
 	}
+	if confirmed, err := a.confirm(ctx); !confirmed {
+		return err
+	}
 	change := a.db.NewChange()
 	a.client.Expect(change)
 	now := a.db.Now()
@@ -68,4 +71,18 @@ func (a *authorization) issue(ctx context.Context) error {
 	a.server.config.SecretInURL(a.r) // the answer's Location would be logged
 	a.reply = func() error { return a.tell(pages.Field{Name: authz.ParamCode, Value: raw}) }
 	return nil
+}
+
+// confirm makes sure that the user still has the account elsewhere, if it is there:
+// pages go by what is known here, and a code gives access. Who has it no more is asked
+// to sign in, as whoever never was.
+func (a *authorization) confirm(ctx context.Context) (bool, error) {
+	confirmed, err := a.server.config.SignIn.Confirm(ctx, a.account)
+	switch {
+	case err != nil || confirmed:
+		return confirmed, err
+	case a.request.None:
+		return false, authz.ErrLoginRequired // OpenID Connect Core §3.1.2.6
+	}
+	return false, a.ask(ctx, a.demand(nil))
 }

@@ -52,6 +52,29 @@ func TestAuthorizationCodeFlow(t *testing.T) {
 	}
 }
 
+// Ensure that a code takes an account that its source still has: nobody gets one while
+// that has trouble, though every page is there, and whom it has no more signs in.
+func TestSourcesAreAskedBeforeACode(t *testing.T) {
+	h := newHouse(t)
+	b := h.browser("ann")
+	request := "client_id=web&scope=a&redirect_uri=" + escape(webURI) + pkce
+	h.set(func() { h.trouble = authz.ErrTemporarilyUnavailable })
+	page := b.authorize(request)
+	page.page(t, "consent", 200)
+	b.press(page, "allow", "").trouble(t, "allowed")
+	h.set(func() { h.trouble = nil })
+	b.press(page, "allow", "").code(t, webURI)
+	h.set(func() { h.trouble = authz.ErrTemporarilyUnavailable })
+	b.authorize(request).trouble(t, "allowed before")
+	b.press(b.authorize(request+"&prompt=consent"), "deny", "").refused(t, "deny", webURI, "access_denied")
+	h.set(func() { h.trouble, h.left["ann"] = nil, true })
+	b.authorize(request+"&prompt=none").refused(t, "silently", webURI, "login_required")
+	h.set(func() { h.gone["ann"] = false })
+	if r := b.authorize(request); r.body != "SIGN IN" || h.demand.Return == "" {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
 // Ensure that who is not signed in signs in first, that nothing is written before
 // that, and that the browser comes back to the very request, but no other browser.
 func TestSignInComesFirst(t *testing.T) {

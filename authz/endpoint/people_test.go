@@ -43,6 +43,8 @@ type house struct {
 	*world
 	mu       sync.Mutex
 	gone     map[string]bool // users who may not act
+	left     map[string]bool // and those of whom only their source knows
+	trouble  error           // of the source
 	acr      string
 	authTime time.Time // zero: a minute ago
 	chosen   time.Time // zero: the same
@@ -84,7 +86,7 @@ var set = sync.OnceValues(func() (*pages.Set, error) { return pages.New(pages.Co
 
 func newHouse(t testing.TB, change ...func(*endpoint.Config)) *house {
 	t.Helper()
-	h := &house{gone: map[string]bool{}, acr: authz.ACROneFactor}
+	h := &house{gone: map[string]bool{}, left: map[string]bool{}, acr: authz.ACROneFactor}
 	rendered, err := set()
 	if err != nil {
 		t.Fatal(err)
@@ -140,6 +142,20 @@ func (h *house) Accounts(ctx context.Context, r *http.Request) (accounts []signi
 	return accounts, nil
 }
 
+// Confirm: a source that has somebody no more ends the session.
+func (h *house) Confirm(_ context.Context, a signin.Account) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.trouble != nil {
+		return false, h.trouble
+	}
+	if h.left[a.User.Subject] {
+		h.gone[a.User.Subject] = true
+		return false, nil
+	}
+	return true, nil
+}
+
 func (h *house) Satisfies(a signin.Account, d signin.Demand) bool {
 	switch {
 	case d.Subject != "" && d.Subject != a.User.Subject, a.Session.AuthTime.Before(d.Since), d.Choose && a.Chosen.Before(d.Asked):
@@ -164,6 +180,10 @@ func (h *house) SignedInto(change *tokenstore.Change, s *signin.Session, clientI
 	defer h.mu.Unlock()
 	h.signedIn++
 	change.Put(tokenstore.NewKey("", tokenstore.KindSession, s.Subject+"\x00"+s.ID+"\x00"+clientID), nil, time.Time{})
+}
+
+func (h *house) Known(ctx context.Context, subject string) (*user.User, tokenstore.Generation, error) {
+	return h.Present(ctx, subject)
 }
 
 func (h *house) Present(ctx context.Context, subject string) (*user.User, tokenstore.Generation, error) {

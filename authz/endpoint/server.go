@@ -81,7 +81,7 @@ type Config struct {
 	// whichever client.
 	RequirePAR bool
 	// Users knows who may act at present.
-	Users granttype.Users
+	Users Users
 	// Refresh is how long refresh tokens last.
 	Refresh granttype.RefreshPolicy
 	// SigningKeys returns the keys that this server signs with, waiting for the store

@@ -121,7 +121,7 @@ func (v *visit) setPassword(ctx context.Context) error {
 	if err != nil {
 		return v.goneIfAbsent(ctx, err)
 	}
-	_, generation, err := v.config.Directory.Present(ctx, p.Subject)
+	_, generation, err := v.config.Directory.Known(ctx, p.Subject)
 	if err != nil {
 		return v.goneIfAbsent(ctx, err)
 	}

@@ -39,7 +39,7 @@ func (v *visit) showChange(ctx context.Context, status int, faults ...pages.Faul
 }
 
 func (v *visit) showPassword(ctx context.Context, status int, page pages.PasswordChange, faults []pages.Fault) error {
-	u, _, err := v.config.Directory.Present(ctx, v.progress.Subject)
+	u, _, err := v.config.Directory.Known(ctx, v.progress.Subject)
 	if err != nil {
 		return v.goneIfAbsent(ctx, err)
 	}

@@ -73,7 +73,7 @@ func (v *visit) provePasskey(ctx context.Context) (factor.Proof, error) {
 
 // askFactorAgain shows the page once more.
 func (v *visit) askFactorAgain(ctx context.Context, status int, faults ...pages.Fault) error {
-	u, _, err := v.config.Directory.Present(ctx, v.progress.Subject)
+	u, _, err := v.config.Directory.Known(ctx, v.progress.Subject)
 	if err != nil {
 		return v.goneIfAbsent(ctx, err)
 	}

@@ -4,6 +4,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,8 +134,9 @@ func New(c Config) (*Service, error) {
 }
 
 // Accounts returns who is signed in in the browser that sends r and may act at
-// present, the active one first. An error is trouble, and says nothing about the
-// browser.
+// present as far as is known here (see [user.Directory.Known]), the active one first.
+// Before something that gives access is made for one of them, see [Service.Confirm]. An
+// error is trouble, and says nothing about the browser.
 func (s *Service) Accounts(ctx context.Context, r *http.Request) ([]Account, error) {
 	db, err := s.config.Store(ctx)
 	if err != nil {
@@ -165,7 +167,7 @@ func (s *Service) account(ctx context.Context, db *tokenstore.DB, seat seat, add
 	if err != nil {
 		return Account{}, err
 	}
-	u, generation, err := s.config.Directory.Present(ctx, seat.Subject)
+	u, generation, err := s.config.Directory.Known(ctx, seat.Subject)
 	if err != nil {
 		return Account{}, err
 	}
@@ -177,6 +179,24 @@ func (s *Service) account(ctx context.Context, db *tokenstore.DB, seat seat, add
 		}
 	}
 	return Account{User: u, Session: session, Anchors: anchors, Chosen: time.UnixMilli(seat.Chosen), now: db.Now()}, nil
+}
+
+// Confirm reports whether the source of an account still has it, which costs a question
+// there. Where it has not, the session ends, and the browser's next request finds
+// nobody. An error is trouble.
+func (s *Service) Confirm(ctx context.Context, a Account) (bool, error) {
+	_, _, err := s.config.Directory.Present(ctx, a.User.Subject)
+	switch {
+	case err == nil:
+		return true, nil
+	case !absent(err):
+		return false, trouble(err)
+	}
+	err = s.End(ctx, a.User.Subject, a.Session.ID, cmp.Or(a.User.Source, a.User.Subject))
+	if err != nil && !absent(err) && !errors.Is(err, tokenstore.ErrConflict) {
+		return false, trouble(err)
+	}
+	return false, nil
 }
 
 // absent reports whether an error says that something is not there, or not any more.

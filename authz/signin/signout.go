@@ -9,27 +9,52 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/user"
+	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
 // getSignOut asks whether to sign out, or says that nobody is signed in.
 func (v *visit) getSignOut() error {
 	ctx := v.r.Context()
-	accounts, err := v.Accounts(ctx, v.r)
+	users, err := v.leaving(ctx)
 	if err != nil {
 		return err
 	}
-	if len(accounts) == 0 {
+	if len(users) == 0 {
 		return v.show(http.StatusOK, pages.SignedOut{SignIn: v.path(pages.PathSignIn)})
 	}
 	// The page is about this account, whoever is active when it is sent.
-	sealed, err := v.seal(ctx, forSignOut, pageLifetime, progress{Subject: accounts[0].Session.Subject})
+	sealed, err := v.seal(ctx, forSignOut, pageLifetime, progress{Subject: users[0].Subject})
 	if err != nil {
 		return err
 	}
 	return v.show(http.StatusOK, pages.SignOut{
 		Form:     pages.Form{Action: v.path(pages.PathSignOut), Handle: sealed},
-		Username: pages.Untrusted(accounts[0].User.Username), Others: len(accounts) > 1, Cancel: v.path(pages.PathAccount),
+		Username: pages.Untrusted(users[0].Username), Others: len(users) > 1, Cancel: v.path(pages.PathAccount),
 	})
+}
+
+// leaving returns who has a session here, the active one first, and whether they may act
+// is nobody's business: no source that is in trouble keeps anybody from signing out.
+func (v *visit) leaving(ctx context.Context) ([]*user.User, error) {
+	b, err := v.browser(ctx, v.db, v.r)
+	if err != nil {
+		return nil, trouble(err)
+	}
+	var users []*user.User
+	for _, seat := range b.seats {
+		_, err := v.session(ctx, v.db, seat.Subject, seat.Session)
+		if err == nil {
+			var rec *tokenstore.Record[user.User]
+			if rec, err = v.config.Directory.BySubject(ctx, seat.Subject); err == nil {
+				users = append(users, &rec.Value)
+			}
+		}
+		if err != nil && !absent(err) {
+			return nil, trouble(err)
+		}
+	}
+	return users, nil
 }
 
 // postSignOut ends the session of one account in this browser, or of all.

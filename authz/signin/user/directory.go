@@ -118,11 +118,34 @@ func (d *Directory) BySubject(ctx context.Context, subject string) (*tokenstore.
 	return bySubject(ctx, db, subject)
 }
 
-// Present returns a user who may act at present, and the generation of their anchor:
-// who exists, is enabled, and is still known to their source, which is asked. Whatever
-// is made on the strength of it (a session, a code, a token) has that generation among
-// its anchors. Errors as of Find.
+// Present returns a user who may act at present, as [Directory.Known] does, and of whom
+// the source, which is asked, still says that there is such an account. Whatever gives
+// access (a sign-in, a code, a token) is made on the strength of it. Errors as of Find.
 func (d *Directory) Present(ctx context.Context, subject string) (*User, tokenstore.Generation, error) {
+	d, db, err := d.open(ctx)
+	if err != nil {
+		return nil, tokenstore.Generation{}, err
+	}
+	u, generation, err := d.Known(ctx, subject)
+	if err != nil {
+		return nil, tokenstore.Generation{}, err
+	}
+	has, err := d.presentAtSource(ctx, u, db.Now())
+	if err == nil && !has {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, tokenstore.Generation{}, err
+	}
+	return u, generation, nil
+}
+
+// Known returns a user who may act at present as far as that can be told here, and the
+// generation of their anchor, which whatever is made for them has among its own: who
+// exists, is enabled, and is not missing from a [Roster]. It waits for no other source,
+// so that people can look at, and end, what they have while theirs is down. Errors as
+// of Find.
+func (d *Directory) Known(ctx context.Context, subject string) (*User, tokenstore.Generation, error) {
 	d, db, err := d.open(ctx)
 	if err != nil {
 		return nil, tokenstore.Generation{}, err
@@ -141,8 +164,8 @@ func (d *Directory) Present(ctx context.Context, subject string) (*User, tokenst
 	if u.Disabled {
 		return nil, tokenstore.Generation{}, ErrNotFound
 	}
-	has, err := d.presentAtSource(ctx, u)
-	if err == nil && !has {
+	named, err := d.namedAtSource(u)
+	if err == nil && !named {
 		err = ErrNotFound
 	}
 	if err != nil {

@@ -171,7 +171,9 @@ func (h *Htpasswd) Verify(ctx context.Context, name, password string) (Account, 
 }
 
 // Has implements [Source].
-func (h *Htpasswd) Has(_ context.Context, id string, _ time.Time) (bool, error) { return h.Names(id) }
+func (h *Htpasswd) Has(_ context.Context, id string, _ time.Duration) (bool, error) {
+	return h.Names(id)
+}
 
 // Names implements [Roster].
 func (h *Htpasswd) Names(id string) (bool, error) {

@@ -250,12 +250,12 @@ func sets(answer *fetch.Answer, name string) bool {
 }
 
 // Has implements [Source].
-func (l *Login) Has(ctx context.Context, id string, seen time.Time) (bool, error) {
-	age := l.MaxAge
-	if age == 0 && l.Check == "" {
-		age = DefaultSeen
+func (l *Login) Has(ctx context.Context, id string, age time.Duration) (bool, error) {
+	oldest := l.MaxAge
+	if oldest == 0 && l.Check == "" {
+		oldest = DefaultSeen
 	}
-	if age > 0 && time.Since(seen) > age {
+	if oldest > 0 && age > oldest {
 		return false, nil
 	}
 	if l.Check == "" {
@@ -285,7 +285,7 @@ func (l *Login) TellsNames() bool { return l.Check != "" }
 
 // HasName implements [Naming].
 func (l *Login) HasName(ctx context.Context, name string) (bool, error) {
-	return l.Has(ctx, name, time.Now())
+	return l.Has(ctx, name, 0)
 }
 
 // Interface guards

@@ -156,6 +156,11 @@ func TestTroubleOfALogInIsNoRefusal(t *testing.T) {
 		}
 		_, _, err = w.Present(t.Context(), rec.Value.Subject)
 		wantError(t, "refresh", err, authz.ErrTemporarilyUnavailable)
+		asked := app.asked.Load()
+		_, _, err = w.Known(t.Context(), rec.Value.Subject)
+		if wantError(t, "what is known here", err, nil); app.asked.Load() != asked {
+			t.Error("it was asked for what is known here")
+		}
 	}
 	app.check = http.StatusNoContent
 	_, _, err = w.Present(t.Context(), rec.Value.Subject)
@@ -177,9 +182,21 @@ func TestAccountsOfALogInAge(t *testing.T) {
 		{0, time.Hour, true}, {0, DefaultSeen + time.Hour, false}, {time.Hour, time.Minute, true}, {time.Hour, 2 * time.Hour, false},
 	} {
 		l := &Login{URL: "https://app.example.com/login", Cookie: "session", MaxAge: c.age}
-		if got, err := l.Has(t.Context(), "sue", time.Now().Add(-c.since)); got != c.want || err != nil {
+		if got, err := l.Has(t.Context(), "sue", c.since); got != c.want || err != nil {
 			t.Errorf("max_age %v after %v: %v, %v", c.age, c.since, got, err)
 		}
+	}
+	app := newLegacy(t)
+	app.answer = marks
+	w := newWorld(t, NamedSource{"app", bound(t, &Login{URL: app.URL, Cookie: "session", MaxAge: time.Hour})})
+	rec, err := w.Verify(t.Context(), "sue", right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []error{nil, ErrNotFound} { // by the store's clock
+		_, _, err := w.Present(t.Context(), rec.Value.Subject)
+		wantError(t, "by max_age", err, want)
+		w.ahead.Add(int64(2 * time.Hour))
 	}
 }
 

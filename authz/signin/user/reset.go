@@ -50,7 +50,7 @@ func (d *Directory) NewReset(ctx context.Context, actor, subject string, lifetim
 	if lifetime < MinResetLifetime || lifetime > MaxResetLifetime {
 		return "", expires, fmt.Errorf("a link counts for %v to %v", MinResetLifetime, MaxResetLifetime)
 	}
-	u, anchor, err := d.Present(ctx, subject)
+	u, anchor, err := d.Known(ctx, subject)
 	if err != nil {
 		return "", expires, err
 	}

@@ -27,9 +27,9 @@ type Source interface {
 	// password.
 	Verify(ctx context.Context, name, password string) (Account, error)
 
-	// Has reports whether the source still has the account of that id. seen is when
-	// Verify last returned it, for sources that cannot know. An error is trouble.
-	Has(ctx context.Context, id string, seen time.Time) (bool, error)
+	// Has reports whether the source still has the account of that id. age is how long
+	// ago Verify last returned it, for sources that cannot know. An error is trouble.
+	Has(ctx context.Context, id string, age time.Duration) (bool, error)
 }
 
 // Roster is a [Source] that knows all its accounts, so that guards can ask it at each
@@ -154,7 +154,7 @@ func (d *Directory) isElsewhere(ctx context.Context, name string) (bool, error) 
 }
 
 // presentAtSource reports whether the source of an account still has it.
-func (d *Directory) presentAtSource(ctx context.Context, u *User) (bool, error) {
+func (d *Directory) presentAtSource(ctx context.Context, u *User, now time.Time) (bool, error) {
 	if u.Local() {
 		return true, nil
 	}
@@ -162,7 +162,7 @@ func (d *Directory) presentAtSource(ctx context.Context, u *User) (bool, error) 
 	if s == nil {
 		return false, nil
 	}
-	has, err := s.Has(ctx, u.SourceID, u.SourceAt)
+	has, err := s.Has(ctx, u.SourceID, now.Sub(u.SourceAt))
 	if err != nil {
 		return false, authz.ErrTemporarilyUnavailable.Because(fmt.Errorf("source %s: %w", s.Name, err))
 	}

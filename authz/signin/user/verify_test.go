@@ -39,7 +39,7 @@ func (e *elsewhere) Verify(_ context.Context, name, password string) (Account, e
 	return Account{}, ErrRefused
 }
 
-func (e *elsewhere) Has(_ context.Context, id string, _ time.Time) (bool, error) {
+func (e *elsewhere) Has(_ context.Context, id string, _ time.Duration) (bool, error) {
 	return id == e.id && e.gone == nil, e.trouble
 }
 
