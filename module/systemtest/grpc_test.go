@@ -7,18 +7,24 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // echoMethod is the one method of the gRPC service: both sides stream.
 const echoMethod = "/test.Echo/Talk"
+
+// fails is a message that the service has no answer to.
+const fails = "fail"
 
 // bytesCodec sends messages as they are: this is not about protocol buffers.
 type bytesCodec struct{}
@@ -36,8 +42,9 @@ func (bytesCodec) Unmarshal(data mem.BufferSlice, v any) error {
 
 var _ encoding.CodecV2 = bytesCodec{}
 
-// newEchoService starts a gRPC service without TLS that says everything again,
-// and returns its address.
+// newEchoService starts a gRPC service without TLS that says everything again, and at
+// the end how many messages it were; to a last message [fails] it ends with an error. It
+// returns its address.
 func newEchoService(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -45,10 +52,14 @@ func newEchoService(t *testing.T) string {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer(grpc.ForceServerCodecV2(bytesCodec{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		for {
-			var message []byte
-			if err := stream.RecvMsg(&message); err != nil {
-				return nil // the other side has said all
+		var message []byte
+		for count := 0; ; count++ {
+			if err := stream.RecvMsg(&message); err != nil { // the other side has said all
+				stream.SetTrailer(metadata.Pairs("count", strconv.Itoa(count)))
+				return nil
+			}
+			if string(message) == fails {
+				return status.Error(codes.FailedPrecondition, "as you wish: 100 %")
 			}
 			if err := stream.SendMsg(&message); err != nil {
 				return err

@@ -90,7 +90,7 @@ func certificate(t *testing.T) (cert, key string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }
 
-// streamService is a service whose answers have no end of their own.
+// streamService is a service whose answers have no end of their own, but for a few.
 type streamService struct {
 	address string
 	// begun is how many requests have come, under how many are under way.
@@ -153,15 +153,29 @@ func (s *streamService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err == nil {
 			s.whole.Add(1)
 		}
-	case "socket":
-		conn, in, err := send.Hijack()
-		if err != nil {
-			return
+	case "story": // server-sent events, and then the end
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, event := range story() {
+			if _, err := io.WriteString(w, event); err != nil || send.Flush() != nil {
+				return
+			}
 		}
-		defer conn.Close()
-		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-		_, _ = io.Copy(conn, in)
+	case "socket": // says everything again
+		s.echo(send, func(conn io.Writer, in io.Reader) { _, _ = io.Copy(conn, in) })
+	case "talk": // the same, until the other side says goodbye
+		s.echo(send, func(conn io.Writer, in io.Reader) { _, _ = io.Copy(conn, io.LimitReader(in, talkLength)) })
 	}
+}
+
+// echo makes a request a socket, of which talk is one end.
+func (s *streamService) echo(send *http.ResponseController, talk func(conn io.Writer, in io.Reader)) {
+	conn, in, err := send.Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	talk(conn, in)
 }
 
 // errWhole is how a stream ended whose client believes that it was all.
@@ -331,7 +345,7 @@ func handshake(r *http.Request, protocol string) {
 	case "h3":
 		r.Method, r.Proto = http.MethodConnect, "websocket"
 	}
-	if protocol != "h1" {
+	if protocol != "h1" && r.Body == nil {
 		r.Body, r.ContentLength = &drip{ctx: r.Context()}, -1
 	}
 }
