@@ -5,6 +5,7 @@ package systemtest
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -76,4 +77,25 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 	eventually(t, "all figures are there", func() bool { missing = lacking(); return missing == "" })
 	g.mustReload(guarded + "# again\n")
 	missing = lacking()
+}
+
+// Ensure that operators see how old the keys are that sign, in seconds, and that
+// there is no such figure where nothing is signed.
+func TestMetricsTellTheAgeOfSigningKeys(t *testing.T) {
+	t.Parallel()
+	const name, longer = "caddy_oauth2_signing_key_age_seconds", 600 // than any test takes
+	g, _ := startSigned(t)
+	age := func() float64 { return sum(g.metrics(), name, `use="access"`) }
+	eventually(t, "the key has an age", func() bool { return age() > 0 })
+	before := age()
+	eventually(t, "the key grows older", func() bool { return age() > before })
+	if last := age(); last > longer {
+		t.Errorf("the key is %v s old", last)
+	}
+	opaque, _ := startGuarded(t)
+	for series := range opaque.metrics() {
+		if strings.HasPrefix(series, name) {
+			t.Errorf("nothing is signed, and yet there is %s", series)
+		}
+	}
 }
