@@ -24,8 +24,12 @@ func TestRelaxedSettingsAreListed(t *testing.T) {
 		`{"level": "ERROR"}`, fmt.Sprintf(`{"level": "WARN", "writer": {"output": "file", "filename": %q}}`, logFile),
 		`"issuer": "https://auth.example.com"`, `"issuer": "http://auth.example.com", "insecure_http": true, "scope_policy": "filter", "assertion_audience": "token_url", "developers": {"who": "everybody"}`,
 		`"secret": ["written-written-written-written-written"]`, `"secret": ["short"], "weak_secret": true`,
-		`"resource": "https://api.example.com"`, `"resource": "https://api.example.com", "allow_ambiguous": ["semicolon"], "upstream": {"keep_credential": true}`,
+		`"resource": "https://api.example.com"`, `"resource": "https://api.example.com", "allow_ambiguous": ["semicolon"], "upstream": {"keep_credential": true},
+			"bearer": {"query": true, "cookie": "token"}, "csrf_trust": ["https://app.example.com"]`,
 		`"requirement": [["orders:read"]]}`, `"requirement": [["orders:read"]], "upstream": {"keep_credential": true}}`,
+		`"scopes": ["orders:read"]}]`, `"scopes": ["orders:read"]},
+			{"id": "legacy", "secret": ["legacy-legacy-legacy-legacy-legacy"], "grant_types": ["authorization_code", "refresh_token"], "redirect_uris": ["https://legacy.example.com/callback"],
+			 "scopes": ["orders:read"], "pkce": "plain", "refresh_rotation": "off"}]`,
 	).Replace(adminConfig(dir))
 	runCaddy(t, config)
 	o := operator{t, adminEndpoint(t)}
@@ -46,6 +50,11 @@ func TestRelaxedSettingsAreListed(t *testing.T) {
 		"assertion_audience token_url: another server can pass on assertions that clients make for it",
 		"developers everybody: whoever has an account registers clients, and asks others for their consent",
 		"client written: weak_secret",
+		"client legacy: pkce plain: whoever gets hold of a code may be able to redeem it",
+		"client legacy: refresh_rotation off: a stolen refresh token is not noticed",
+		site + "accept bearer query: URLs with tokens end up in histories and logs",
+		site + "accept bearer cookie: browsers send it along with requests of other sites",
+		site + "csrf trust https://app.example.com: pages there act here for whoever looks at them",
 		site + "allow_ambiguous semicolon",
 		site + "keep_credential: the service learns tokens",
 		site + "keep_credential at allow /orders/* orders:read: the service learns tokens",
