@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 // sessionCookie is the name of the issuer's cookie over plain http.
@@ -358,13 +360,30 @@ func TestHardeningOldCookies(t *testing.T) {
 
 var variable = regexp.MustCompile(`(name="handle" value="|challenge&#34;:&#34;|handle=)[A-Za-z0-9_-]+`)
 
-// Row U13: nobody learns whether there is an account.
+// Row U13: nobody learns whether there is an account, whose it is, or that it may not
+// sign in.
 func TestHardeningOneAnswerToWhoeverIsNotLetIn(t *testing.T) {
-	g := startPeopled(t, peopled)
+	hash, err := bcrypt.GenerateFromPassword([]byte(zoePassword), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := prepare(t, strings.Replace(peopled, "sign_up", "sign_up\n\t\t\thtpasswd {$USERS}", 1))
+	g.env = append(g.env, "USERS="+g.write("users", "zoe:"+string(hash)+"\nyan:"+string(hash)+"\n"))
+	g.start()
+	for _, name := range []string{"ann", "dan"} {
+		g.addUser(name, annPassword)
+	}
+	g.cli(0, "", "user", "disable", "dan")
+	g.cli(0, "", "user", "add", "pia", "--no-password")
+	newPerson(g).at("/oauth/signin").signIn("yan", zoePassword)
+	g.cli(0, "", "user", "disable", "yan")
 	seen := map[string]string{}
 	for name, try := range map[string][2]string{
 		"wrong password": {"ann", "wrong"}, "unknown user": {"bob", "wrong"}, "no user": {"", "wrong"}, "no password": {"ann", ""},
 		"a name that cannot be": {"\x00\u202e", "wrong"},
+		"disabled":              {"dan", annPassword}, "disabled, and a wrong password": {"dan", "wrong"}, "no password set": {"pia", "wrong"},
+		"of a file": {"zoe", "wrong"}, "of a file, disabled": {"yan", zoePassword}, "of a file, disabled, and a wrong password": {"yan", "wrong"},
+		"the password of a user of a file": {"ann", zoePassword},
 	} {
 		s := newPerson(g).at("/oauth/signin").signIn(try[0], try[1])
 		h := s.header.Clone()
