@@ -108,26 +108,3 @@ func TestAdaptedConfigurationHoldsNoLiteralSecret(t *testing.T) {
 		t.Errorf("the placeholder is not in %s", adapted)
 	}
 }
-
-// Ensure that the Caddyfiles of the examples adapt, and that `caddy fmt`
-// leaves them alone.
-func TestExamples(t *testing.T) {
-	files, err := filepath.Glob("../examples/*/Caddyfile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := adapt(t, string(content)); !strings.HasPrefix(got, "{") {
-				t.Error(got)
-			}
-			if formatted := caddyfile.Format(content); !bytes.Equal(formatted, content) {
-				t.Errorf("caddy fmt would write\n%s", formatted)
-			}
-		})
-	}
-}
