@@ -99,7 +99,7 @@ func (a *App) buildUsers() error {
 		Params:   a.Users.Argon2id.params(),
 		SignUp:   a.Users.SignUp,
 		Recorder: a.recorder,
-		Forget:   []forgetting{forgetFactors, consent.EndAll, client.RemoveOwned, forgetUser},
+		Forget:   []forgetting{factor.Forget, whoever(consent.EndAll), client.RemoveOwned, whoever(forgetUser)},
 	}
 	for i := range a.Users.Sources {
 		s := &a.Users.Sources[i]
@@ -116,12 +116,15 @@ func (a *App) buildUsers() error {
 	return err
 }
 
-// forgetting puts into the change that removes a user what else goes with the user.
-type forgetting = func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject string) error
+// forgetting puts into the change by which actor removes a user what else goes with
+// the user.
+type forgetting = func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, actor string) error
 
-func forgetFactors(_ context.Context, _ *tokenstore.DB, change *tokenstore.Change, subject string) error {
-	factor.Reset(change, subject, actorAdmin)
-	return nil
+// whoever is a forgetting that notes no actor.
+func whoever(forget func(context.Context, *tokenstore.DB, *tokenstore.Change, string) error) forgetting {
+	return func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, _ string) error {
+		return forget(ctx, db, change, subject)
+	}
 }
 
 func (a *App) loadSource(s *UserSource) (user.Source, error) {

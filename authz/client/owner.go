@@ -107,9 +107,9 @@ func Owned(ctx context.Context, db *tokenstore.DB, owner string) ([]*Client, err
 	return clients, nil
 }
 
-// RemoveOwned puts into change what removes the clients of a user who is removed,
+// RemoveOwned puts into change what removes the clients of a user whom actor removes,
 // and ends all that they had.
-func RemoveOwned(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, owner string) error {
+func RemoveOwned(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, owner, actor string) error {
 	list, at, err := loadOwned(ctx, db, owner)
 	if err != nil || at == 0 {
 		return err
@@ -126,7 +126,7 @@ func RemoveOwned(ctx context.Context, db *tokenstore.DB, change *tokenstore.Chan
 		change.DeleteAt(rec.Key, rec.Revision)
 		forgetRecoverable(change, &rec.Value, nil)
 		change.Delete(tokenstore.ClientAnchorKey(id)) // a missing anchor refuses
-		change.Audit(auditEntry(authz.EventClientRemoved, id, owner))
+		change.Audit(auditEntry(authz.EventClientRemoved, id, actor))
 	}
 	return nil
 }

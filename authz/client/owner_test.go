@@ -130,11 +130,14 @@ func TestClientsGoWithTheirOwner(t *testing.T) {
 		t.Fatal("the token is dead from the start")
 	}
 	change := w.db.NewChange()
-	if err := RemoveOwned(t.Context(), w.db, change, "alice"); err != nil {
+	if err := RemoveOwned(t.Context(), w.db, change, "alice", "root"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.db.Commit(t.Context(), change); err != nil {
 		t.Fatal(err)
+	}
+	if audit, err := w.db.AuditLog(t.Context(), 0, 1); err != nil || audit[0].Type != string(authz.EventClientRemoved) || audit[0].Actor != "root" {
+		t.Errorf("noted as %+v, %v", audit, err)
 	}
 	if alice, bob := w.ownedIDs(t, "alice"), w.ownedIDs(t, "bob"); alice != "" || bob != "c" || w.alive(t, raw) {
 		t.Errorf("alice has %q, bob %q", alice, bob)

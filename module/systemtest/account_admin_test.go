@@ -4,6 +4,7 @@
 package systemtest
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,7 +56,17 @@ func TestAdministratorShutsAUserOut(t *testing.T) {
 	if resp, _ := g.adminRequest(http.MethodGet, "/oauth2/clients/"+app.id, nil); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("the client of a removed user: %s", resp.Status)
 	}
-	for _, event := range []string{"user_disabled", "user_removed", "client_added", "consent_given"} {
+	var actor struct{ Subject string }
+	if shown, _ := g.cli(0, "", "user", "show", "root", "--json"); json.Unmarshal([]byte(shown), &actor) != nil || actor.Subject == "" {
+		t.Fatal(shown)
+	}
+	ring, _ := g.cli(0, "", "audit")
+	for line := range strings.Lines(ring) {
+		if strings.Contains(line, "client_removed") && !strings.Contains(line, actor.Subject) {
+			t.Errorf("who removed the client: %s", line)
+		}
+	}
+	for _, event := range []string{"client_removed", "user_disabled", "user_removed", "client_added", "consent_given"} {
 		if s := root.at("/oauth/admin/audit?search=" + event); !strings.Contains(s.text(), event) || strings.Contains(s.text(), "Nothing was found") {
 			t.Errorf("the audit ring has no %s: %s", event, s.text())
 		}

@@ -88,6 +88,9 @@ func TestUsersOnTheCommandLine(t *testing.T) {
 			t.Errorf("the audit ring has no %s", event)
 		}
 	}
+	if strings.Contains(audit, "factor_removed") {
+		t.Error("the audit ring has second factors removed that nobody had")
+	}
 }
 
 // Ensure that a user who has lost all second factors gets in by the password again once

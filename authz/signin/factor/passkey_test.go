@@ -80,6 +80,12 @@ func TestPasskeysOfAUser(t *testing.T) {
 	if w.set().Demanded() || w.audited("factor_removed", "all") != 1 {
 		t.Error("something is left after a reset")
 	}
+	forget := func(change *tokenstore.Change) error {
+		return factor.Forget(t.Context(), w.db, change, subject, "root")
+	}
+	if w.must(forget); w.audited("factor_removed", "all") != 1 {
+		t.Error("the audit ring has something removed that nobody had")
+	}
 }
 
 // refusesSecond reports whether a has been told that it has a passkey of the user.

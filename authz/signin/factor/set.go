@@ -100,8 +100,23 @@ const (
 	auditCloned       = "passkey_cloned"
 )
 
+// Forget makes change remove everything that a user has who is being removed by actor.
+func Forget(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, actor string) error {
+	s, err := Load(ctx, db, subject)
+	if err != nil {
+		return err
+	}
+	if s.Demanded() {
+		Reset(change, subject, actor)
+		return nil
+	}
+	change.Delete(setKey(subject)) // what is left when the last factor was removed
+	change.Delete(seedKey(subject))
+	return nil
+}
+
 // Reset makes change remove everything that the user with the given subject has,
-// because all of it was lost, or the user is removed.
+// because all of it was lost.
 func Reset(change *tokenstore.Change, subject, actor string) {
 	change.Delete(setKey(subject))
 	change.Delete(seedKey(subject))

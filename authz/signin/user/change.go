@@ -245,7 +245,7 @@ func (d *Directory) Remove(ctx context.Context, actor, subject string) error {
 	}
 	change.Delete(tokenstore.UserAnchorKey(subject)) // a missing anchor refuses
 	for _, forget := range d.config.Forget {
-		if err := forget(ctx, db, change, subject); err != nil {
+		if err := forget(ctx, db, change, subject, actor); err != nil {
 			return err
 		}
 	}

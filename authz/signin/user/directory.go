@@ -28,9 +28,9 @@ type Config struct {
 	Params Params
 	// SignUp lets people make accounts for themselves. The Sources must be [Naming] then.
 	SignUp bool
-	// Forget lists what puts into the change that removes a user what else goes with
-	// them: second factors, say.
-	Forget []func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject string) error
+	// Forget lists what puts into the change by which actor removes a user what else
+	// goes with them: second factors, say.
+	Forget []func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, actor string) error
 	// Recorder learns of every change. Required.
 	Recorder authz.Recorder
 }
