@@ -17,8 +17,15 @@ import (
 
 // open is the engine as the suite wants it.
 func open(ctx context.Context, dir string) (tokenstore.Store, error) {
-	return bolt.Open(ctx, filepath.Join(dir, "tokens.db"), bolt.Options{})
+	path := filepath.Join(dir, "tokens.db")
+	if os.Getenv(envUnsynced) != "" {
+		return bolt.OpenUnsynced(ctx, path, bolt.Options{})
+	}
+	return bolt.Open(ctx, path, bolt.Options{})
 }
+
+// envUnsynced makes [open] one that syncs nothing.
+const envUnsynced = "BOLT_TEST_UNSYNCED"
 
 func TestMain(m *testing.M) {
 	if role := children[os.Getenv(envRole)]; role != nil {

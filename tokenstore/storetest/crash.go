@@ -44,12 +44,15 @@ type Disk struct {
 }
 
 // PowerLoss is [Crash], but with each kill the power is cut: this shows that the
-// engine syncs before it acknowledges.
-func PowerLoss(t *testing.T, open Open, disk Disk) {
-	if err := crash(t.Context(), disk, open, *kills); err != nil {
-		t.Error(err)
-	}
+// engine syncs before it acknowledges. The error says what was lost; it is
+// [ErrBroken] where the store breaks what was promised, and another one where the
+// test itself could not go on.
+func PowerLoss(ctx context.Context, open Open, disk Disk) error {
+	return crash(ctx, disk, open, *kills)
 }
+
+// ErrBroken: what a store has after a crash is not what it has acknowledged.
+var ErrBroken = errors.New("the store breaks its promise")
 
 func crash(ctx context.Context, disk Disk, open Open, kills int) error {
 	l := newLedger()
@@ -60,7 +63,7 @@ func crash(ctx context.Context, disk Disk, open Open, kills int) error {
 		}
 		operations += len(l.ops)
 		if err := l.inspect(ctx, disk.Dir, open); err != nil {
-			return fmt.Errorf("after kill %d: %w", life, err)
+			return fmt.Errorf("%w: after kill %d: %w", ErrBroken, life, err)
 		}
 	}
 	if operations < 10*kills {
