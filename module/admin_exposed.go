@@ -5,11 +5,11 @@ package module
 
 import (
 	"cmp"
-	"net/netip"
 	"reflect"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 )
 
 // exposedAdmin returns where Caddy's admin endpoint listens when that is not on
@@ -22,10 +22,7 @@ func exposedAdmin(ctx caddy.Context) string {
 	}
 	listen = caddy.NewReplacer().ReplaceAll(listen, "")
 	address, err := caddy.ParseNetworkAddress(listen)
-	if err != nil || address.IsUnixNetwork() || address.IsFdNetwork() || strings.EqualFold(address.Host, "localhost") {
-		return ""
-	}
-	if ip, err := netip.ParseAddr(address.Host); err == nil && ip.IsLoopback() {
+	if err != nil || address.IsUnixNetwork() || address.IsFdNetwork() || fetch.IsLoopback(address.Host) {
 		return ""
 	}
 	return listen

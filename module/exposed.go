@@ -5,11 +5,11 @@ package module
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/protect"
 )
 
@@ -39,10 +39,6 @@ func exposed(address string) bool {
 	if err != nil || u.Scheme != "http" {
 		return false
 	}
-	host := strings.ToLower(u.Hostname())
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761 §6.3
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return err != nil || !ip.IsLoopback()
+	belowLocalhost := strings.HasSuffix(strings.ToLower(u.Hostname()), ".localhost") // RFC 6761 §6.3
+	return !belowLocalhost && !fetch.IsLoopback(u.Hostname())
 }

@@ -6,13 +6,13 @@ package endpoint
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"path"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/client"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/fetch"
 )
 
 // ValidateIssuer reports what is wrong with an issuer identifier (RFC 8414 §2):
@@ -30,7 +30,7 @@ func ValidateIssuer(issuer string, insecure bool) error {
 		return errors.New("issuer: a user name or query is not allowed")
 	case u.RawPath != "" || u.Path != "" && path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/":
 		return errors.New("issuer: the path has encoded slashes, empty or dot segments")
-	case u.Scheme == "http" && !insecure && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !insecure && !fetch.IsLoopback(u.Hostname()):
 		return errors.New("issuer: plain http is for loopback addresses only, unless insecure_http is set")
 	}
 	return nil
@@ -66,12 +66,4 @@ func ValidateErrorURI(code, uri string) error {
 		}
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
