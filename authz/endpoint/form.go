@@ -4,15 +4,13 @@
 package endpoint
 
 import (
-	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/form"
 )
 
 // Limits of a form.
@@ -28,28 +26,11 @@ const (
 // readForm reads the body of a request as a form, and nothing but the body.
 // Parameters of the given names may stand there several times.
 func readForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url.Values, error) {
-	// A compressed body could be a thousand times what the limit allows.
-	if r.Header.Get("Content-Encoding") != "" {
-		return nil, authz.ErrUnsupportedMediaType.Describe("Send the body without content encoding.")
+	body, refusal := form.Read(w, r, MaxBody)
+	if refusal != nil {
+		return nil, refusal
 	}
-	types := r.Header.Values("Content-Type")
-	if len(types) != 1 {
-		return nil, authz.ErrUnsupportedMediaType
-	}
-	if media, _, err := mime.ParseMediaType(types[0]); err != nil || media != authz.MediaTypeForm {
-		return nil, authz.ErrUnsupportedMediaType
-	}
-	if r.ContentLength > MaxBody {
-		return nil, authz.ErrTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, authz.ErrTooLarge
-	}
-	if err != nil {
-		return nil, authz.ErrInvalidRequest.Describe("The request body could not be read.").Because(err)
-	}
-	return parseForm(string(body), repeatable...)
+	return parseForm(body, repeatable...)
 }
 
 // parseForm parses a form in which every parameter stands once (RFC 6749 §3.2),
@@ -60,7 +41,7 @@ func parseForm(body string, repeatable ...string) (url.Values, error) {
 	if strings.Count(body, "&") >= MaxParameters {
 		return nil, authz.ErrInvalidRequest.Describe("The request has too many parameters.")
 	}
-	form, seen := url.Values{}, map[string]bool{}
+	parameters, seen := url.Values{}, map[string]bool{}
 	for pair := range strings.SplitSeq(body, "&") {
 		if pair == "" {
 			continue
@@ -77,11 +58,11 @@ func parseForm(body string, repeatable ...string) (url.Values, error) {
 		}
 		seen[name] = true
 		if value != "" || name == authz.ParamClientSecret || name == authz.ParamClientAssertion {
-			form[name] = append(form[name], value)
+			parameters[name] = append(parameters[name], value)
 		}
 	}
-	if len(form[authz.ParamResource]) > MaxResources {
+	if len(parameters[authz.ParamResource]) > MaxResources {
 		return nil, authz.ErrInvalidTarget.Describe("The request names too many resources.")
 	}
-	return form, nil
+	return parameters, nil
 }

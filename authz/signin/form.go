@@ -5,14 +5,11 @@ package signin
 
 import (
 	"context"
-	"errors"
-	"io"
-	"mime"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/form"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/handle"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 )
@@ -25,28 +22,15 @@ const (
 	maxFields = 20
 )
 
-// read reads the body of the request as a form, and nothing but the body. Fields
-// stand once.
+// read reads the body of the request as a form, and nothing but the body (row U02).
+// Fields stand once.
 func (v *visit) read(context.Context) error {
-	if v.r.Header.Get("Content-Encoding") != "" {
-		return authz.ErrUnsupportedMediaType.Describe("Send the body without content encoding.")
+	body, refusal := form.Read(v.w, v.r, MaxForm)
+	if refusal != nil {
+		return refusal
 	}
-	types := v.r.Header.Values("Content-Type")
-	if len(types) != 1 {
-		return authz.ErrUnsupportedMediaType
-	}
-	// Row U02: a form of another site can be sent as text/plain, and look like JSON.
-	if media, _, err := mime.ParseMediaType(types[0]); err != nil || media != authz.MediaTypeForm {
-		return authz.ErrUnsupportedMediaType
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(v.w, v.r.Body, MaxForm))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return authz.ErrTooLarge
-	}
-	if err != nil {
-		return authz.ErrInvalidRequest.Describe("The request body could not be read.").Because(err)
-	}
-	v.form, err = parseForm(string(body))
+	var err error
+	v.form, err = parseForm(body)
 	return err
 }
 
@@ -55,14 +39,14 @@ func parseForm(body string) (url.Values, error) {
 	if strings.Count(body, "&") >= maxFields {
 		return nil, authz.ErrInvalidRequest.Describe("The form has too many fields.")
 	}
-	form, err := url.ParseQuery(body)
+	fields, err := url.ParseQuery(body)
 	if err != nil {
 		return nil, authz.ErrInvalidRequest.Describe("The form is malformed.")
 	}
-	for _, values := range form {
+	for _, values := range fields {
 		if len(values) > 1 {
 			return nil, authz.ErrInvalidRequest.Describe("A field stands there more than once.")
 		}
 	}
-	return form, nil
+	return fields, nil
 }
