@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,40 +147,49 @@ func TestOutOfFileDescriptors(t *testing.T) {
 	load.judge()
 }
 
-// Ensure that a disk which confirms nothing any more stops all that writes, with
-// 503, and nothing that reads; and that all is well once it does again. Rows FK06
-// and FK07.
+// Ensure that a disk which confirms nothing any more, or has become read-only, stops
+// all that writes, revocations too, with 503, and nothing that reads; and that all is
+// well once it does again. Rows FK06, FK07 and FK09.
 func TestSickDisk(t *testing.T) {
 	if !*long {
 		t.Skip("it takes strace and the right to trace: go test ./module/systemtest -run SickDisk -long")
 	}
-	for range 2 {
-		g, _ := startGuarded(t)
-		known := g.shopToken("user")
-		g.call("open.localhost", "/", known)
-		load := g.startLoad(4)
-		load.until(40)
-		strace := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-p", strconv.Itoa(g.cmd.Process.Pid),
-			"-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO")
-		if err := strace.Start(); err != nil {
-			t.Fatal(err)
-		}
-		before := load.count(trouble)
-		eventually(t, "what writes is refused", func() bool { return load.count(trouble) > before+20 })
-		for range 100 {
-			if got := g.call("open.localhost", "/", known); got != http.StatusOK {
-				t.Errorf("a known token, while the disk is sick: %d", got)
+	for fault, injected := range map[string]string{
+		"confirms nothing": "fdatasync,fsync:error=EIO",
+		"read-only":        "pwrite64,ftruncate:error=EROFS",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			g, _ := startGuarded(t)
+			known, doomed := g.shopToken("user"), g.shopToken("user")
+			g.call("open.localhost", "/", known)
+			load := g.startLoad(4)
+			load.until(40)
+			calls, _, _ := strings.Cut(injected, ":")
+			strace := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-p", strconv.Itoa(g.cmd.Process.Pid), "-e", "trace="+calls, "-e", "inject="+injected)
+			if err := strace.Start(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if err := strace.Process.Signal(syscall.SIGTERM); err != nil { // which lets go first
-			t.Error(err)
-		}
-		_ = strace.Wait() // says that it was told to end
-		eventually(t, "tokens are issued again", func() bool { return load.issue() != nil })
-		load.until(20)
-		load.stop()
-		load.judge()
-		g.stop()
-		g.offline(0, "store", "check")
+			before := load.count(trouble)
+			eventually(t, "what writes is refused", func() bool { return load.count(trouble) > before+20 })
+			for range 100 {
+				if got := g.call("open.localhost", "/", known); got != http.StatusOK {
+					t.Errorf("a known token, while the disk is sick: %d", got)
+				}
+			}
+			if resp, _ := g.post("/oauth/revoke", "shop", shopSecret, url.Values{"token": {doomed}}); resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("a revocation, while the disk is sick: %s", resp.Status)
+			}
+			if err := strace.Process.Signal(syscall.SIGTERM); err != nil { // which lets go first
+				t.Error(err)
+			}
+			_ = strace.Wait() // says that it was told to end
+			eventually(t, "tokens are issued again", func() bool { return load.issue() != nil })
+			g.revoke(doomed)
+			load.until(20)
+			load.stop()
+			load.judge()
+			g.stop()
+			g.offline(0, "store", "check")
+		})
 	}
 }

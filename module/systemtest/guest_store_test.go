@@ -28,7 +28,8 @@ func init() {
 // test tells it to.
 type guestStore struct {
 	module.BoltStore
-	// Trouble is the name of a file: while that is there, nothing can be read.
+	// Trouble is the beginning of the names of two files: while the one that ends in
+	// .reads is there, nothing can be read, and nothing written while .writes is.
 	Trouble string `json:"trouble,omitempty"`
 	// Panics is where it panics: at provision or cleanup.
 	Panics string `json:"panics,omitempty"`
@@ -76,18 +77,25 @@ func (s *guestStore) Open(ctx context.Context, lockWait time.Duration, waiting f
 	return &troubledStore{store, s.Trouble}, err
 }
 
-// troubledStore is a store that cannot be read while there is a file of the name
-// trouble.
+// troubledStore is a store that fails while certain files are there: see
+// [guestStore].
 type troubledStore struct {
 	tokenstore.Store
 	trouble string
 }
 
 func (s *troubledStore) Get(ctx context.Context, keys ...tokenstore.Key) ([]tokenstore.Item, error) {
-	if _, err := os.Stat(s.trouble); err == nil {
+	if _, err := os.Stat(s.trouble + ".reads"); err == nil {
 		return nil, fmt.Errorf("%w: the test says so", tokenstore.ErrUnavailable)
 	}
 	return s.Store.Get(ctx, keys...)
+}
+
+func (s *troubledStore) Apply(ctx context.Context, b tokenstore.Batch) (tokenstore.Revision, error) {
+	if _, err := os.Stat(s.trouble + ".writes"); err == nil {
+		return 0, fmt.Errorf("%w: the test says so", tokenstore.ErrUnavailable)
+	}
+	return s.Store.Apply(ctx, b)
 }
 
 // withStore is the Caddyfile of most tests with another store.
@@ -106,7 +114,7 @@ func TestStoreThatCannotBeReadFailsClosed(t *testing.T) {
 	if got := g.call("api.localhost", "/x", known); got != http.StatusOK {
 		t.Fatalf("a good token: %d", got)
 	}
-	trouble := g.write("trouble", "")
+	trouble := g.write("trouble.reads", "")
 	client := "Authorization: Basic " + basic("shop", shopSecret)
 	untouched(t, u, func() {
 		for range 3 {
@@ -132,6 +140,40 @@ func TestStoreThatCannotBeReadFailsClosed(t *testing.T) {
 		t.Errorf("the token, once the store can be read again: %d", got)
 	}
 	g.shopToken("user")
+}
+
+// Ensure that while nothing can be written, as on a disk that has become read-only, no
+// token is issued and no revocation acknowledged, that live tokens go on, and that all
+// is well afterwards. Row FK09, as far as a gateway sees it.
+func TestStoreThatTakesNoWritesFailsClosed(t *testing.T) {
+	t.Parallel()
+	g, _ := startWith(t, withStore("systemtest trouble {$TROUBLE}"), "TROUBLE=trouble")
+	token, doomed := g.shopToken("user"), g.shopToken("user")
+	trouble := g.write("trouble.writes", "")
+	client := "Authorization: Basic " + basic("shop", shopSecret)
+	for range 3 {
+		for name, a := range map[string]answer{
+			"a token request": g.request("POST", "localhost", "/oauth/token", "grant_type=client_credentials", formType, client),
+			"a revocation":    g.request("POST", "localhost", "/oauth/revoke", "token="+doomed, formType, client),
+		} {
+			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+				t.Errorf("%s: %d, Retry-After %q", name, a.status, a.header.Get("Retry-After"))
+			}
+		}
+		if got := g.call("api.localhost", "/x", token); got != http.StatusOK {
+			t.Errorf("a live token, meanwhile: %d", got)
+		}
+	}
+	if err := os.Remove(trouble); err != nil {
+		t.Fatal(err)
+	}
+	g.shopToken("user")
+	g.revoke(doomed)
+	for token, want := range map[string]int{token: http.StatusOK, doomed: http.StatusUnauthorized} {
+		if got := g.call("api.localhost", "/x", token); got != want {
+			t.Errorf("afterwards: %d, want %d", got, want)
+		}
+	}
 }
 
 // Ensure that a guest which panics while a configuration is loaded, or let go of,
