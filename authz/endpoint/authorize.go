@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -244,13 +245,17 @@ func (a *authorization) demand(accounts []signin.Account) signin.Demand {
 	if q.Login {
 		d.Since = asked
 	}
-	if len(accounts) > 1 && !q.Choose && !q.None {
-		d.Choose = true
-		for _, account := range accounts {
-			if q.Hint != "" && account.User.Username == q.Hint {
-				d.Subject, d.Choose = account.User.Subject, false
-			}
-		}
+	if q.Choose || len(accounts) == 0 {
+		return d
+	}
+	// OpenID Connect Core §3.1.2.1: a hint is no more than that. Where it means somebody
+	// who is signed in, that is who goes on; where it does not, the person says who does.
+	hinted := slices.IndexFunc(accounts, func(account signin.Account) bool { return account.User.Called(q.Hint) })
+	switch {
+	case hinted < 0:
+		d.Choose = !q.None && (len(accounts) > 1 || q.Hint != "")
+	case len(accounts) > 1:
+		d.Subject = accounts[hinted].User.Subject
 	}
 	return d
 }

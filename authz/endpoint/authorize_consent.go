@@ -30,7 +30,7 @@ func (a *authorization) askConsent(ctx context.Context) error {
 	// all this: there the user is asked each time (RFC 8252 §8.6), whoever made it.
 	native := client.IsNative(a.request.RedirectURI)
 	switch {
-	case a.client.FirstParty && !native:
+	case a.client.FirstParty && !native && !a.request.Consent:
 		a.granted = a.request.Scopes
 		return nil
 	case !a.request.Consent && !native && a.held.Covers(a.request.Scopes, a.client.OptionalScopes, a.audience()):

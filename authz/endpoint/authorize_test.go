@@ -194,7 +194,7 @@ func TestScopesCanBeUnticked(t *testing.T) {
 }
 
 // Ensure that native applications' users are asked each time, and first-party ones'
-// never, and that the consents are there to be ended all the same.
+// never unless the request wants it, and that the consents are there to be ended all the same.
 func TestWhoIsAsked(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser("ann")
@@ -210,6 +210,9 @@ func TestWhoIsAsked(t *testing.T) {
 		b.authorize("client_id=first"+pkce).code(t, "https://first.example.com/cb")
 		b.authorize("client_id=own"+pkce).page(t, "the operator's own, which any program can pretend to be", 200)
 	}
+	page := b.authorize("client_id=first&prompt=consent" + pkce)
+	page.page(t, "first party, with prompt=consent", 200)
+	b.press(page, "allow", "").code(t, "https://first.example.com/cb")
 	list, _, err := consent.List(t.Context(), h.db, "ann", "", 10)
 	if err != nil || len(list) != 2 {
 		t.Errorf("%v %v", list, err)

@@ -130,13 +130,24 @@ func TestSeveralAccounts(t *testing.T) {
 	h.set(func() { h.chosen = h.db.Now() })
 	b.get(back).code(t, "https://first.example.com/cb")
 	h.set(func() { h.chosen = time.Time{} })
-	for params, who := range map[string]string{"&login_hint=bob": "bob", "&prompt=none": "ann"} {
+	for params, who := range map[string]string{
+		"&login_hint=bob": "bob", "&login_hint=+BOB": "bob", "&login_hint=Bob@Example.com": "bob", "&prompt=none": "ann",
+		"&prompt=none&login_hint=bob": "bob", "&prompt=none&login_hint=eve": "ann",
+	} {
 		b.authorize(first+params).code(t, "https://first.example.com/cb")
 		if e := h.events.last(); e.Subject != who {
 			t.Errorf("%s: %s", params, e.Subject)
 		}
 	}
 	b = h.browser("ann")
+	b.authorize(first+"&login_hint=Ann").code(t, "https://first.example.com/cb")
+	if r := b.authorize(first + "&login_hint=bob"); r.body != "SIGN IN" || !h.demand.Choose || h.demand.Hint != "bob" {
+		t.Errorf("a hint at somebody else: %d %s %+v", r.status, r.body, h.demand)
+	}
+	back = h.demand.Return
+	h.set(func() { h.chosen = h.db.Now() })
+	b.get(back).code(t, "https://first.example.com/cb") // as ann all the same
+	h.set(func() { h.chosen = time.Time{} })
 	page := b.authorize("client_id=web&redirect_uri=" + escape(webURI) + pkce)
 	if r := b.press(page, "another", ""); r.body != "SIGN IN" || !h.demand.Choose || h.demand.Return == "" {
 		t.Errorf("another account: %d %s", r.status, r.body)

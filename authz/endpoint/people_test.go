@@ -127,7 +127,7 @@ func (h *house) Accounts(ctx context.Context, r *http.Request) (accounts []signi
 		}
 		minuteAgo := h.db.Now().Add(-time.Minute)
 		a := signin.Account{
-			User:    &user.User{Subject: name, Username: name, Name: "The " + name},
+			User:    &user.User{Subject: name, Username: name, Email: name + "@example.com", Name: "The " + name},
 			Session: &signin.Session{ID: "session-of-" + name, Subject: name, AuthTime: h.authTime, ACR: h.acr},
 			Anchors: gens, Chosen: h.chosen,
 		}

@@ -80,14 +80,20 @@ func fresh(a Account, d Demand) bool {
 	if d.Subject != "" && a.Session.Subject != d.Subject {
 		return false
 	}
-	asked := d.Asked
-	if asked.IsZero() {
-		asked = a.now
-	}
-	if d.MaxAge >= 0 && a.Session.AuthTime.Before(asked.Add(-d.MaxAge)) {
+	if d.MaxAge >= 0 && a.Session.AuthTime.Before(d.asked(a).Add(-d.MaxAge)) {
 		return false
 	}
-	return !a.Session.AuthTime.Before(d.Since) && (!d.Choose || !a.Chosen.Before(asked))
+	return !a.Session.AuthTime.Before(d.Since) && picked(a, d)
+}
+
+// picked reports whether the person has picked the account, if that is demanded.
+func picked(a Account, d Demand) bool { return !d.Choose || !a.Chosen.Before(d.asked(a)) }
+
+func (d Demand) asked(a Account) time.Time {
+	if d.Asked.IsZero() {
+		return a.now
+	}
+	return d.Asked
 }
 
 // strengths are the classes, the weakest first.
@@ -131,7 +137,10 @@ func (v *visit) ask(ctx context.Context, d Demand) error {
 		}
 	}
 	if d.Choose && len(accounts) > 0 {
-		return v.showChooser(ctx, http.StatusOK)
+		if !picked(accounts[0], d) {
+			return v.showChooser(ctx, http.StatusOK)
+		}
+		v.progress.Order.Hint = accounts[0].User.Username // who was picked signs in anew
 	}
 	return v.showSignIn(ctx, http.StatusOK)
 }

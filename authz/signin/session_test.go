@@ -116,6 +116,10 @@ func TestSeveralAccounts(t *testing.T) {
 	b.open("/app").want(200, "/app ann")
 	s.submit("choose", "account", "nobody").want(http.StatusForbidden, `value="choose"`)
 	s.submit("another").want(200, signInPage)
+	// Who is picked, and has to sign in anew, is not asked to pick for ever.
+	w.demand = signin.Demand{Return: "/app", MaxAge: -1, Choose: true, Asked: w.db.Now().Add(time.Second), Since: w.db.Now().Add(time.Second)}
+	w.pass(time.Second)
+	b.open("/app").submit("choose", "account", ann.Subject).want(200, signInPage).want(200, `value="ann"`).signIn("ann").want(200, "/app ann")
 	w.demand = signin.Demand{Return: "/app", MaxAge: -1}
 	old := b.cookie()
 	b.open("/oauth/signout").want(200, "ann").submit("signout")

@@ -98,6 +98,13 @@ func (u *User) Share() {
 	u.facts[ClaimGroups] = u.Groups
 }
 
+// Called reports whether a text is the user name or e-mail address of the user, in
+// whatever form.
+func (u *User) Called(text string) bool {
+	canonical, err := Canonical(text)
+	return err == nil && slices.Contains(u.names(), canonical)
+}
+
 // names are the index entries of the user.
 func (u *User) names() []string {
 	if u.Email == "" || u.Email == u.Username {
