@@ -20,13 +20,27 @@ http://hazards.localhost:{$PORT} {
 }
 `
 
+// harmless is [guarded] with what looks like it and does not hurt.
+const harmless = guarded + `
+http://harmless.localhost:{$PORT} {
+	oauth2_protect user
+	handle {
+		forward_auth {$UPSTREAM} {
+			uri /verify
+			copy_headers X-Verified
+		}
+		reverse_proxy {$UPSTREAM}
+	}
+}
+`
+
 // Ensure that a configuration that will hurt says so at its start, with the site,
 // and that one that does without is silent.
 func TestHazardsAreNamedAtLoad(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t)
 	signs := []string{"on the issuer's own origin", "changed below oauth2_protect", "admin endpoint is not on this machine"}
-	innocent := start(t, guarded, u.env())
+	innocent := start(t, harmless, u.env())
 	for _, sign := range signs {
 		if strings.Contains(innocent.logs.String(), sign) {
 			t.Errorf("without reason: %s", sign)
