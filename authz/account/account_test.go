@@ -254,6 +254,9 @@ func TestExport(t *testing.T) {
 		len(data.Sessions) != 1 || len(data.Clients) != 1 || data.Clients[0].ID != secret.ID || data.Clients[0].RedirectURIs[0] != "https://app.example.com/callback" {
 		t.Errorf("%s", a.Body)
 	}
+	if c := data.Consents[0]; len(c.Sites) != 1 || c.Sites[0] != (exportedSite{origin, "orders", ""}) || c.Since.IsZero() || c.Changed.IsZero() {
+		t.Errorf("what was allowed is %+v", c)
+	}
 	u, err := w.users.Find(t.Context(), "alice")
 	must(t, err)
 	for _, hidden := range []string{secret.Secret, string(u.Value.Password), "argon2", alice.cookies["__Host-oauth2_session"], "digest"} {

@@ -4,6 +4,7 @@
 package account
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -13,8 +14,9 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz/signin/factor"
 )
 
-// exported is all that is kept about a user, but for what would help to become
-// that user: no password, no secret, no key, no code.
+// exported is what is kept about a user, but for what would help to become that user
+// (no password, no secret, no key, no code) and for the audit ring, which is the
+// operator's.
 type exported struct {
 	Issuer   string            `json:"issuer"`
 	Made     time.Time         `json:"made"`
@@ -36,6 +38,8 @@ type exportedAccount struct {
 	Claims     map[string]any `json:"claims,omitempty"`
 	Created    time.Time      `json:"created"`
 	PasswordAt time.Time      `json:"password_changed,omitzero"`
+	SourceAt   time.Time      `json:"source_confirmed,omitzero"`
+	MustChange bool           `json:"must_change,omitempty"`
 }
 
 type exportedFactors struct {
@@ -45,17 +49,27 @@ type exportedFactors struct {
 }
 
 type exportedPasskey struct {
-	Name    string    `json:"name,omitempty"`
-	Created time.Time `json:"created"`
-	Used    time.Time `json:"last_used,omitzero"`
+	Name       string    `json:"name,omitempty"`
+	Model      string    `json:"aaguid,omitempty"`
+	Transports []string  `json:"transports,omitempty"`
+	Created    time.Time `json:"created"`
+	Used       time.Time `json:"last_used,omitzero"`
+	Suspected  time.Time `json:"suspected,omitzero"`
 }
 
 type exportedConsent struct {
-	Client    string    `json:"client_id"`
-	Scope     string    `json:"scope"`
-	Resources []string  `json:"resources,omitempty"`
-	Since     time.Time `json:"since"`
-	LastUsed  time.Time `json:"last_used,omitzero"`
+	Client   string         `json:"client_id"`
+	Sites    []exportedSite `json:"sites"`
+	Since    time.Time      `json:"since"`
+	Changed  time.Time      `json:"changed"`
+	LastUsed time.Time      `json:"last_used,omitzero"`
+	Replayed time.Time      `json:"replayed,omitzero"`
+}
+
+type exportedSite struct {
+	Resource string `json:"resource"`
+	Scope    string `json:"scope"`
+	Declined string `json:"declined,omitempty"`
 }
 
 type exportedSession struct {
@@ -102,6 +116,7 @@ func (v *visit) collect() (*exported, error) {
 		Issuer: v.config.Issuer, Made: v.db.Now().UTC().Truncate(time.Second),
 		Account: exportedAccount{
 			u.Subject, u.Username, u.Email, u.Name, u.Source, u.SourceID, u.Groups, u.Claims, u.Created, u.PasswordAt,
+			u.SourceAt, u.MustChange,
 		},
 		Consents: []exportedConsent{}, Sessions: []exportedSession{}, Clients: []exportedClient{},
 	}
@@ -112,7 +127,9 @@ func (v *visit) collect() (*exported, error) {
 	data.Factors.TOTPSince = set.TOTP().Confirmed
 	data.Factors.RecoveryCodes, _ = set.RecoveryLeft()
 	for _, p := range set.Passkeys() {
-		data.Factors.Passkeys = append(data.Factors.Passkeys, exportedPasskey{p.Name, p.Created, p.Used})
+		data.Factors.Passkeys = append(data.Factors.Passkeys, exportedPasskey{
+			p.Name, hex.EncodeToString(p.Model), p.Transports, p.Created, p.Used, p.Suspected,
+		})
 	}
 	consents, err := v.consents(u.Subject)
 	if err != nil {
@@ -123,7 +140,13 @@ func (v *visit) collect() (*exported, error) {
 		if err != nil {
 			return nil, err
 		}
-		data.Consents = append(data.Consents, exportedConsent{c.Client, c.Scopes().String(), c.Resources(), moment(c.Since), used})
+		sites := make([]exportedSite, 0, len(c.Sites))
+		for _, s := range c.Sites {
+			sites = append(sites, exportedSite{s.Resource, s.Scopes.String(), s.Declined.String()})
+		}
+		data.Consents = append(data.Consents, exportedConsent{
+			c.Client, sites, moment(c.Since), moment(c.Changed), used, moment(c.Replayed),
+		})
 	}
 	sessions, err := v.config.SignIn.Sessions(ctx, u.Subject)
 	if err != nil {

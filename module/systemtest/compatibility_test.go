@@ -215,7 +215,7 @@ func TestCompatibilityPageNamesTestsThatExist(t *testing.T) {
 			t.Errorf("%s is neither shown by a test nor refused: %s", row, line[0])
 		}
 	}
-	sections := map[string]int{"A2.": 14, "A3.": 10, "A4.": 8, "A5.": 12, "A6.": 10, "A7.": 7, "B": 37,
+	sections := map[string]int{"A2.": 14, "A3.": 10, "A4.": 21, "A5.": 12, "A6.": 10, "A7.": 7, "B": 37,
 		"E1.": 11, "E2.": 1, "E3.": 1, "E4.": 6, "E5.": 2, "E6.": 1, "E7.": 2, "E8.": 1}
 	for section, count := range sections {
 		for i := range count {
