@@ -61,8 +61,14 @@ func (a asserter) claims(g *gateway, others map[string]any) map[string]any {
 	return c
 }
 
-// sign signs claims, with further header members.
+// sign signs claims, with further header members. The token becomes a canary.
 func (a asserter) sign(g *gateway, claims map[string]any, header map[jose.HeaderKey]any) string {
+	g.t.Helper()
+	return g.canary(a.text(g, claims, header))
+}
+
+// text is sign for one token of very many: to look for them all would take a while.
+func (a asserter) text(g *gateway, claims map[string]any, header map[jose.HeaderKey]any) string {
 	g.t.Helper()
 	options := &jose.SignerOptions{ExtraHeaders: map[jose.HeaderKey]any{"kid": a.kid}}
 	maps.Copy(options.ExtraHeaders, header)
@@ -82,7 +88,7 @@ func (a asserter) sign(g *gateway, claims map[string]any, header map[jose.Header
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return g.canary(text)
+	return text
 }
 
 // fresh is a good assertion that was never used.
