@@ -125,11 +125,12 @@ type App struct {
 	recorder   *recorder
 
 	// guards are the configuration's, in no order; resources what they guard;
-	// served the sites where the endpoints are, unless there are no guards. All
-	// are complete once the gate is open.
+	// served the sites where the endpoints are, elsewhere the hosts of those at which
+	// no pages are. All are complete once the gate is open.
 	guards    []*Protect
 	resources map[string]bool
 	served    map[string]bool
+	elsewhere map[string]bool
 
 	// keeping are the servers that note the connection of each request.
 	keeping []*caddyhttp.Server

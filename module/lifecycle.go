@@ -188,7 +188,7 @@ func (a *App) Start() error {
 	if err := a.warnOfHazards(); err != nil {
 		return err
 	}
-	if err := a.startGuards(); err != nil {
+	if err := a.startSites(); err != nil {
 		return err
 	}
 	if relaxed := a.relaxed(a.ctx); len(relaxed) > 0 {
@@ -258,14 +258,14 @@ func (a *App) settings() (*settings, error) {
 	return s, err
 }
 
-// startGuards gives each guard the identity of its sites, which can be seen
-// only now that the http app is there in full.
-func (a *App) startGuards() error {
+// startSites gives each guard the identity of its sites, and the pages theirs, which can
+// be seen only now that the http app is there in full.
+func (a *App) startSites() error {
 	a.resources = map[string]bool{}
-	if len(a.guards) == 0 {
+	app, err := a.ctx.AppIfConfigured("http")
+	if errors.Is(err, caddy.ErrNotConfigured) {
 		return nil
 	}
-	app, err := a.ctx.App("http")
 	if err != nil {
 		return err
 	}
@@ -281,6 +281,7 @@ func (a *App) startGuards() error {
 			a.served[address] = true
 		}
 	}
+	a.elsewhere = otherHosts(a.Issuer, a.served)
 	for _, guard := range a.guards {
 		if err := guard.start(found[guard], served); err != nil {
 			return err

@@ -50,7 +50,7 @@ func (s *Server) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("oauth2_server: %w", err)
 	}
-	s.front = append(floor{own}, app.front...)
+	s.front = append(floor{homeward{app, own}, own}, app.front...)
 	return nil
 }
 

@@ -281,6 +281,12 @@ func (s *Server) Serves(path string) bool {
 	return ok || s.routes[path] != nil
 }
 
+// AsksUsers reports whether a path is one to which browsers are sent, so that their
+// users are asked.
+func (s *Server) AsksUsers(path string) bool {
+	return s.config.SignIn != nil && (path == s.config.Prefix+pathAuthorize || path == s.config.Prefix+pathConsent)
+}
+
 // ErrorURI returns the page that explains an error code.
 func (s *Server) ErrorURI(code string) string {
 	if uri := s.config.ErrorURIs[code]; uri != "" {

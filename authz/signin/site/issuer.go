@@ -29,11 +29,14 @@ type ticket struct {
 	Until    int64             `cbor:"6,keyasint"` // in seconds since 1970
 }
 
+// Serves reports whether a path is that of the issuer's part.
+func (s *Service) Serves(path string) bool { return path == s.config.Prefix+Path }
+
 // ServeHTTP serves the issuer's part and hands all other requests to next. What is
 // wrong with a request is answered with a page. Trouble is returned as an
 // *[authz.Error] of status 5xx, and nothing has been written then.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) error {
-	if r.URL.Path != s.config.Prefix+Path {
+	if !s.Serves(r.URL.Path) {
 		return next(w, r)
 	}
 	err := s.answer(w, r)
