@@ -49,7 +49,7 @@ func (v *visit) sessions(subject string) ([]pages.Session, error) {
 // session is a session as people see it.
 func (v *visit) session(s *signin.Session) (pages.Session, error) {
 	shown := pages.Session{
-		ID: s.ID, Current: s.ID == v.account.Session.ID, Agent: pages.Untrusted(s.Agent), Created: s.Created, LastSeen: s.LastSeen,
+		ID: s.ID, Current: s.ID == v.account.Session.ID, Agent: pages.Untrusted(s.Agent), Network: s.Address, Created: s.Created, LastSeen: s.LastSeen,
 	}
 	for _, id := range s.Clients {
 		c, err := v.client(id)

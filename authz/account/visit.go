@@ -149,9 +149,9 @@ func (v *visit) isAdmin() bool {
 
 // Parameters of the pages' URLs. There are no others.
 const (
-	queryDone    = "done"    // what was just done: a notice
-	queryClient  = "id"      // which client
-	querySubject = "subject" // which user
+	queryDone    = pages.ParameterDone // what was just done: a notice
+	queryClient  = "id"                // which client
+	querySubject = "subject"           // which user
 	querySearch  = "search"
 	queryAfter   = "after" // where a list goes on
 )

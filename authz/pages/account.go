@@ -56,8 +56,10 @@ type Session struct {
 	ID string
 	// Current says that it is the one that looks at the page.
 	Current bool
-	// Agent is the browser's User-Agent.
+	// Agent is a few words about the browser, or "" if nothing is known of it.
 	Agent Untrusted
+	// Network is where it was last seen, or "".
+	Network string
 	// Created is when the user signed in; LastSeen when the session was last used.
 	Created, LastSeen time.Time
 	// Applications are the clients that it signed in.

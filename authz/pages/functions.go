@@ -77,7 +77,6 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 			return "hint=" + text, err
 		},
 		"least":    func(characters int) string { return "least=" + strconv.Itoa(characters) },
-		"device":   device,
 		"qr":       drawQR,
 		"snippets": snippets,
 	}

@@ -30,8 +30,6 @@ const (
 	MessagePasswordShort Message = "password_short"
 	// MessagePasswordLong: the new password is too long.
 	MessagePasswordLong Message = "password_long"
-	// MessagePasswordCommon: the new password is one that is easily guessed.
-	MessagePasswordCommon Message = "password_common"
 	// MessagePasswordSame: the new password is the old one.
 	MessagePasswordSame Message = "password_same"
 	// MessagePasswordDiffers: the two entries of the new password differ.
@@ -46,16 +44,16 @@ const (
 	MessageConflict Message = "conflict"
 	// MessageConfigured: it stands in the configuration and can only be changed there.
 	MessageConfigured Message = "configured"
-	// MessageUnavailable: the server cannot do it at the moment.
-	MessageUnavailable Message = "unavailable"
 
 	// MessageLink: the one-time link has expired or was used before.
 	MessageLink Message = "link"
 	// MessageRedirect: the client asks for the answer at an address it has not registered.
 	MessageRedirect Message = "redirect"
-	// MessageClosed: nobody signs up here.
-	MessageClosed Message = "closed"
 )
+
+// ParameterDone is the parameter that names, in the address of a page of a signed-in
+// user, the notice that it shows.
+const ParameterDone = "done"
 
 // What was done, as a notice on the page that follows.
 const (
@@ -80,8 +78,8 @@ const (
 func Messages() []Message {
 	return []Message{
 		MessageRefused, MessageSlow, MessageCode, MessageRecovery, MessagePasskey, MessageExpired, MessageMissing, MessageInvalid,
-		MessageTaken, MessagePasswordShort, MessagePasswordLong, MessagePasswordCommon, MessagePasswordSame, MessagePasswordDiffers,
-		MessagePasswordWrong, MessageLimit, MessageLastFactor, MessageConflict, MessageConfigured, MessageUnavailable, MessageLink, MessageRedirect, MessageClosed,
+		MessageTaken, MessagePasswordShort, MessagePasswordLong, MessagePasswordSame, MessagePasswordDiffers,
+		MessagePasswordWrong, MessageLimit, MessageLastFactor, MessageConflict, MessageConfigured, MessageLink, MessageRedirect,
 		MessageSaved, MessageAccessRevoked, MessageSessionEnded, MessageSessionsEnded, MessagePasswordChanged, MessagePasskeyAdded,
 		MessagePasskeyRemoved, MessageTOTPAdded, MessageTOTPRemoved, MessageClientDeleted, MessageUserDisabled, MessageUserEnabled,
 		MessageUserRemoved, MessageFactorsRemoved, MessageKeysRotated,

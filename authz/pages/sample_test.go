@@ -58,9 +58,9 @@ func samples() []named {
 		{ClientID: "c-1", Name: "Tax Helper for Small Companies and Associations", Owner: "bernd", Host: "tax.example.net", Scopes: orders, Since: spring, Replayed: autumn},
 	}
 	sessions := []Session{
-		{ID: "1", Current: true, Agent: firefox, Created: spring, LastSeen: autumn, Applications: []Untrusted{"Example Shop", "Tax Helper"}},
-		{ID: "2", Agent: phone, Created: spring, LastSeen: autumn},
-		{ID: "3", Agent: "curl/8.16.0", Created: spring, LastSeen: autumn},
+		{ID: "1", Current: true, Agent: "Firefox, Linux", Network: "192.0.2.0/24", Created: spring, LastSeen: autumn, Applications: []Untrusted{"Example Shop", "Tax Helper"}},
+		{ID: "2", Agent: "Safari, iPhone", Network: "2001:db8::/48", Created: spring, LastSeen: autumn},
+		{ID: "3", Created: spring, LastSeen: autumn},
 	}
 	ada := AdminUserRow{Subject: "u7f3k2", Username: "ada", Name: "Ada Lovelace", Email: "ada@example.com", Source: "local", Created: spring, LastSeen: autumn, View: "/oauth/admin/users/u7f3k2"}
 	bernd := AdminUserRow{Subject: "u9x", Username: "bernd", Source: "legacy", Disabled: true, MustChange: true, Created: spring, View: "/oauth/admin/users/u9x"}
@@ -123,7 +123,7 @@ func cardSamples(orders []Scope) []named {
 		{"chooser", Chooser{Form: form("/signin/choose"), Application: "Example Shop", Accounts: []Account{
 			{ID: "1", Name: "Ada Lovelace", Username: "ada@example.com"}, {ID: "2", Username: "bernd", Expired: true}}}},
 		{"signup", SignUp{Form: form(PathSignUp, Fault{Field: FieldUsername, Message: MessageTaken}, Fault{Field: FieldNewPassword, Message: MessagePasswordShort}), Username: "admin", Email: "a@example.com", MinPassword: 10, SignIn: "/oauth/signin"}},
-		{"signout", SignOut{Form: form(PathSignOut), Username: "ada", Application: "Example Shop", Others: true, Cancel: "/oauth/account"}},
+		{"signout", SignOut{Form: form(PathSignOut), Username: "ada", Others: true, Cancel: "/oauth/account"}},
 		{"signedout", SignedOut{SignIn: "/oauth/signin"}},
 		{"password-change", PasswordChange{Form: form(PathPassword, Fault{Field: FieldPassword, Message: MessagePasswordWrong}), Username: "ada", MinPassword: 10, Cancel: "/oauth/account/security"}},
 		{"password-must", PasswordChange{Form: form(PathPassword), Username: "ada", Must: true, MinPassword: 10}},

@@ -92,8 +92,6 @@ type SignOut struct {
 	Form
 	// Username is who is signed in.
 	Username Untrusted
-	// Application is the one that asks for it, or "".
-	Application Untrusted
 	// Others says that more accounts are signed in here.
 	Others bool
 	// Cancel is the path to go to instead.

@@ -11,28 +11,6 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// device says in a few words which browser a User-Agent is: people know "Firefox,
-// Windows", and what claims to be neither is shown as it is.
-func device(agent Untrusted) string {
-	text := agent.String()
-	browser := first(string(agent), "Edg", "Edge", "OPR", "Opera", "SamsungBrowser", "Samsung Internet", "Firefox", "Firefox", "FxiOS", "Firefox", "CriOS", "Chrome", "Chrome", "Chrome", "Safari", "Safari")
-	system := first(string(agent), "iPhone", "iPhone", "iPad", "iPad", "Android", "Android", "Windows", "Windows", "Mac OS X", "macOS", "CrOS", "ChromeOS", "Linux", "Linux")
-	if browser == "" || system == "" {
-		return text
-	}
-	return browser + ", " + system
-}
-
-// first returns the name behind the first of the marks that text has.
-func first(text string, marksAndNames ...string) string {
-	for i := 0; i < len(marksAndNames); i += 2 {
-		if strings.Contains(text, marksAndNames[i]) {
-			return marksAndNames[i+1]
-		}
-	}
-	return ""
-}
-
 // snippet is text to copy.
 type snippet struct{ ID, Text string }
 

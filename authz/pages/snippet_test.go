@@ -14,23 +14,6 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// Ensure that people read which browser it is, and what is no browser as it is.
-func TestDevice(t *testing.T) {
-	for agent, want := range map[Untrusted]string{
-		firefox: "Firefox, Linux",
-		phone:   "Safari, iPhone",
-		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Edg/156.0.0.0": "Edge, Windows",
-		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36":         "Chrome, macOS",
-		"curl/8.16.0": "curl/8.16.0",
-		"":            "",
-		"a\u202eb":    "ab",
-	} {
-		if got := device(agent); got != want {
-			t.Errorf("%q: %q", string(agent), got)
-		}
-	}
-}
-
 // Ensure that a QR code is drawn module by module.
 func TestQR(t *testing.T) {
 	p := image.NewGray(image.Rect(3, 5, 6, 7))

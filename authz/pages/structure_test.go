@@ -109,12 +109,21 @@ func TestForms(t *testing.T) {
 }
 
 // Ensure that every field that people fill in has a label, that everything that
-// names another element by its id finds it, that no id is there twice, and that
-// the page says its language, has a title and one headline.
+// names another element by its id finds it, that no id is there twice, that nothing is
+// headed or labelled by nothing, and that the page says its language, has a title and
+// one headline.
 func TestAccessibility(t *testing.T) {
 	everyPage(t, func(t *testing.T, page Page, d document) {
 		ids := map[string]bool{}
+		for _, heading := range all(d.root, "h2", "h3") {
+			if text(heading) == "" {
+				t.Errorf("an empty %s", heading.Data)
+			}
+		}
 		for n := range d.root.Descendants() {
+			if label, ok := attribute(n, "aria-label"); ok && strings.TrimSpace(label) == "" {
+				t.Errorf("an empty label of %s", n.Data)
+			}
 			if id, ok := attribute(n, "id"); ok {
 				if id == "" || ids[id] {
 					t.Errorf("id %q again", id)

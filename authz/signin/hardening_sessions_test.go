@@ -55,7 +55,7 @@ func TestHardeningSessionsWithoutEnd(t *testing.T) {
 		})
 	}
 	const next = "another good passphrase"
-	own.open("/oauth/password").submit("change", "password", right, "new_password", next, "repeat", next).want(200, "/oauth/account/security ann")
+	own.open("/oauth/password").submit("change", "password", right, "new_password", next, "repeat", next).want(200, "/oauth/account ann")
 	own.open("/app").want(200, "/app ann")
 	if sessions, err = w.Sessions(t.Context(), ann.Subject); err != nil || len(sessions) != 1 {
 		t.Errorf("a new password leaves %d sessions, %v", len(sessions), err)

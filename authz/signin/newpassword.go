@@ -219,5 +219,5 @@ func (v *visit) changePassword(ctx context.Context) error {
 		return err
 	}
 	http.SetCookie(v.w, cookie)
-	return v.leave(v.path(pages.PathAccountSecurity))
+	return v.leave(v.path(pages.PathAccount) + "?" + pages.ParameterDone + "=" + string(pages.MessagePasswordChanged))
 }

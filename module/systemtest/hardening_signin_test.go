@@ -341,7 +341,7 @@ func TestHardeningOldCookies(t *testing.T) {
 	g.canary(next)
 	old = laptop.cookie(sessionCookie)
 	s := laptop.at("/oauth/password").submit("change", "password", annPassword, "new_password", next, "repeat", next)
-	if s.url.Path != "/oauth/account/security" || !laptop.signedIn() {
+	if s.url.Path != "/oauth/account" || !strings.Contains(s.text(), "The password is changed.") || !laptop.signedIn() {
 		t.Fatalf("changing the password leads to %s, %d %s", s.url, s.status, s.text())
 	}
 	dead("another password", old)
