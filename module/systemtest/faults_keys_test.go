@@ -26,7 +26,7 @@ func TestSigningKeyRotationUnderLoad(t *testing.T) {
 		load.until(20)
 		before := g.kids()
 		g.administer("/oauth2/keys/rotate", map[string]any{"signing": true, "now": i%inTurn == 1})
-		if now := g.kids(); !slices.Equal(now[:len(before)], before) && i%inTurn != 1 {
+		if now := g.kids(); i%inTurn != 1 && !slices.Equal(now[:min(len(now), len(before))], before) {
 			t.Errorf("published were %v and are %v", before, now)
 		}
 		for name, token := range map[string]string{"the first token": first, "one from after rotation": g.shopToken("user")} {
