@@ -55,7 +55,6 @@ func names(t *testing.T, directory string) []string {
 // Ensure that what a killed command had begun to write is gone after the next
 // opening, not while somebody is still writing it, and that nothing else is touched.
 func TestLeftoversOfAKilledCommand(t *testing.T) {
-	t.Parallel()
 	directory := t.TempDir()
 	path := filepath.Join(directory, "tokens.db")
 	cmd := child(t, "compact and stand still", path)

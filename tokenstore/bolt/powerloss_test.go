@@ -27,7 +27,6 @@ import (
 // a whole one: never an empty file, never one that the next start refuses. Row
 // FK05.
 func TestKilledWhileMakingAStore(t *testing.T) {
-	t.Parallel()
 	const kills, most = 10, 200
 	made, unmade, takes := 0, 0, time.Duration(0)
 	// On a busy machine they may all come too late: then there are more, at once.

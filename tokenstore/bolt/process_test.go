@@ -35,6 +35,9 @@ var children = map[string]func(path string) error{
 	"compact and stand still": stop,
 }
 
+// child is a process that plays a role. Tests that start one do not run beside others:
+// until it executes its program it holds the locks of all stores that are open here,
+// on a busy machine for longer than an opening waits.
 func child(t *testing.T, role, path string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -60,7 +63,6 @@ func hold(path string) error {
 // Ensure that a second process is told that the store is in use, and that the
 // lock of one that was killed is free.
 func TestSecondProcess(t *testing.T) {
-	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tokens.db")
 	first := child(t, "hold the store", path)
 	in, err := first.StdinPipe()
@@ -97,7 +99,6 @@ func TestSecondProcess(t *testing.T) {
 // Ensure that with a full disk issuing fails cleanly, that reading and revoking
 // go on, and that everything does once there is room.
 func TestFullDisk(t *testing.T) {
-	t.Parallel()
 	out, err := child(t, "fill the disk", filepath.Join(t.TempDir(), "tokens.db")).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)

@@ -26,7 +26,6 @@ func init() { children["may not write"] = mayNotWrite }
 // memory, that nothing is left behind, and that a directory which may not be
 // written does not matter to a store that is there.
 func TestReadOnly(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o777); err != nil { // for nobody
 		t.Fatal(err)
