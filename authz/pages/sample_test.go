@@ -8,11 +8,6 @@ import (
 	"time"
 )
 
-const (
-	firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0"
-	phone   = "Mozilla/5.0 (iPhone; CPU iPhone OS 20_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/20.1 Mobile/15E148 Safari/604.1"
-)
-
 var (
 	spring = time.Date(2026, 4, 3, 9, 30, 0, 0, time.UTC)
 	autumn = time.Date(2026, 11, 21, 17, 5, 0, 0, time.UTC)
