@@ -15,7 +15,6 @@ func ListAll(ctx context.Context, db *tokenstore.DB, cursor tokenstore.Cursor, l
 	records, next, err := tokenstore.List[Consent](ctx, db, "", tokenstore.KindConsent, cursor, limit)
 	consents := make([]*Consent, len(records))
 	for i, r := range records {
-		r.Value.settle()
 		consents[i] = &r.Value
 	}
 	return consents, next, err

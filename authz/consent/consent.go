@@ -23,11 +23,6 @@ type Consent struct {
 	// Client is the id of the client, Subject that of the user.
 	Client  string `cbor:"1,keyasint"`
 	Subject string `cbor:"2,keyasint"`
-	// FormerScopes, FormerDeclined and FormerResources are what older records have in
-	// place of Sites. They are read and never written.
-	FormerScopes    scope.Set `cbor:"3,keyasint,omitempty"`
-	FormerDeclined  scope.Set `cbor:"4,keyasint,omitempty"`
-	FormerResources []string  `cbor:"5,keyasint,omitempty"`
 	// Since is when the user first said yes, Changed when last.
 	Since   int64 `cbor:"6,keyasint"`
 	Changed int64 `cbor:"7,keyasint"`
@@ -71,10 +66,7 @@ func Find(ctx context.Context, db *tokenstore.DB, subject string, client tokenst
 	if err != nil && !errors.Is(err, tokenstore.ErrNotFound) {
 		return nil, err
 	}
-	// Of an older record that does not say which scope was allowed where, nothing
-	// counts: the user is asked once more, and what the client had ends with the answer.
-	sure := rec.Value.settle()
-	if err != nil || rec.Value.ClientGeneration != client.Revision || !sure {
+	if err != nil || rec.Value.ClientGeneration != client.Revision {
 		h.Anchor = rec.Value.Anchor
 		return h, nil // the record is there to be replaced
 	}

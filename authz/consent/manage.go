@@ -19,7 +19,6 @@ func List(ctx context.Context, db *tokenstore.DB, subject string, cursor tokenst
 	records, next, err := tokenstore.ListUnder[Consent](ctx, db, key(subject, ""), cursor, limit)
 	consents := make([]*Consent, len(records))
 	for i, r := range records {
-		r.Value.settle()
 		consents[i] = &r.Value
 	}
 	return consents, next, err

@@ -90,14 +90,3 @@ func (c *Consent) answer(asked, granted scope.Set, resources []string) (takenBac
 func without(set, other scope.Set) scope.Set {
 	return slices.DeleteFunc(slices.Clone(set), other.Has)
 }
-
-// settle reads a record of the form that kept scopes and resources apart. It reports
-// whether that says which scope was allowed where: it does for one resource alone.
-func (c *Consent) settle() bool {
-	sure := len(c.FormerResources) <= 1
-	for _, resource := range c.FormerResources {
-		c.Sites = append(c.Sites, Site{resource, c.FormerScopes, c.FormerDeclined})
-	}
-	c.FormerScopes, c.FormerDeclined, c.FormerResources = nil, nil, nil
-	return sure
-}

@@ -6,9 +6,7 @@ package consent_test
 import (
 	"slices"
 	"testing"
-	"time"
 
-	"github.com/caddy-oauth2/caddy-oauth2/authz/consent"
 	"github.com/caddy-oauth2/caddy-oauth2/tokenstore"
 )
 
@@ -84,36 +82,5 @@ func TestUntickedBySite(t *testing.T) {
 	w.say("a x", "a", both...)
 	if h := w.held("ann", "shop"); h.Anchor == before || h.Allowed(both[:1]).String() != "a" {
 		t.Errorf("taken back: %+v", h.Consent)
-	}
-}
-
-// Ensure that an older record, which kept scopes and resources apart, counts where it
-// says which scope was allowed where, and that of another one the user is asked, is
-// shown it until then, and loses what came of it with the answer.
-func TestOlderRecord(t *testing.T) {
-	for _, resources := range [][]string{{orders}, {orders, reports}} {
-		w := newWorld(t)
-		w.say("a x", "a", orders)
-		h := w.held("ann", "shop")
-		older := h.Consent
-		older.Sites, older.FormerScopes, older.FormerDeclined, older.FormerResources = nil, words("a"), words("x"), resources
-		if err := w.commit(func(c *tokenstore.Change) {
-			h.Keep(c)
-			c.Put(tokenstore.NewKey("", tokenstore.KindConsent, "ann\x00shop"), &older, time.Time{})
-		}); err != nil {
-			t.Fatal(err)
-		}
-		sure := len(resources) == 1
-		if w.covers("a x", orders) != sure || w.covers("a", reports) {
-			t.Errorf("%v: covers %v", resources, w.covers("a x", orders))
-		}
-		all, _, err := consent.List(t.Context(), w.db, "ann", "", 10)
-		if err != nil || len(all) != 1 || all[0].Scopes().String() != "a" || !slices.Equal(all[0].Resources(), resources) {
-			t.Errorf("%v: shown is %+v, %v", resources, all, err)
-		}
-		w.say("b", "b", orders)
-		if got := w.held("ann", "shop"); got.Anchor == older.Anchor != sure || !w.covers("b", orders) || w.covers("a", orders) != sure || w.covers("a", reports) {
-			t.Errorf("%v: after the answer %+v", resources, got.Consent)
-		}
 	}
 }
