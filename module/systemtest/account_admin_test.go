@@ -67,7 +67,7 @@ func TestAdministratorShutsAUserOut(t *testing.T) {
 		}
 	}
 	for _, event := range []string{"client_removed", "user_disabled", "user_removed", "client_added", "consent_given"} {
-		if s := root.at("/oauth/admin/audit?search=" + event); !strings.Contains(s.text(), event) || strings.Contains(s.text(), "Nothing was found") {
+		if s := root.at("/oauth/admin/audit?search=" + event); !strings.Contains(s.text(), event) || strings.Contains(s.text(), "Nothing found.") {
 			t.Errorf("the audit ring has no %s: %s", event, s.text())
 		}
 	}
