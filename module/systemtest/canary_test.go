@@ -51,7 +51,7 @@ func forms(secret string) []string {
 	}
 }
 
-// inspectLogs fails the test for a canary, a data race or a panic in the logs.
+// inspectLogs fails the test for a canary, a data race of ours or a panic in the logs.
 // Row L02.
 func (g *gateway) inspectLogs() {
 	g.t.Helper()
@@ -66,7 +66,10 @@ func (g *gateway) inspectLogs() {
 			}
 		}
 	}
-	for _, sign := range []string{"DATA RACE", "panic:", "goroutine 1 [", `"msg":"panic`} {
+	for _, report := range races(text) {
+		g.t.Errorf("a data race:\n%.4000s", report)
+	}
+	for _, sign := range []string{"panic:", "goroutine 1 [", `"msg":"panic`} {
 		if at := strings.Index(text, sign); at >= 0 {
 			g.t.Errorf("%q in the log:\n%s", sign, text[at:min(len(text), at+4000)])
 		}
