@@ -99,7 +99,7 @@ func (a *App) buildUsers() error {
 		Params:   a.Users.Argon2id.params(),
 		SignUp:   a.Users.SignUp,
 		Recorder: a.recorder,
-		Forget:   []forgetting{factor.Forget, whoever(consent.EndAll), client.RemoveOwned, whoever(forgetUser)},
+		Forget:   []forgetting{factor.Forget, actorless(consent.EndAll), client.RemoveOwned, actorless(forgetUser)},
 	}
 	for i := range a.Users.Sources {
 		s := &a.Users.Sources[i]
@@ -120,8 +120,8 @@ func (a *App) buildUsers() error {
 // the user.
 type forgetting = func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, actor string) error
 
-// whoever is a forgetting that notes no actor.
-func whoever(forget func(context.Context, *tokenstore.DB, *tokenstore.Change, string) error) forgetting {
+// actorless makes a forgetting of what audits nothing.
+func actorless(forget func(context.Context, *tokenstore.DB, *tokenstore.Change, string) error) forgetting {
 	return func(ctx context.Context, db *tokenstore.DB, change *tokenstore.Change, subject, _ string) error {
 		return forget(ctx, db, change, subject)
 	}
