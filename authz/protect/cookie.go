@@ -54,11 +54,12 @@ func takeCookie(h http.Header, name string, keep bool) (token string, found pres
 }
 
 // findCookie returns the last value of the cookies of that name in a line, and
-// how many there are.
+// how many there are. White space before a value stays: no browser sends it
+// (RFC 6265 §4.2.1), and readers behind the guard differ on it.
 func findCookie(line, name string) (value string, count int) {
 	for pair := range strings.SplitSeq(line, ";") {
-		if n, v, _ := strings.Cut(pair, "="); textproto.TrimString(n) == name {
-			value, count = textproto.TrimString(v), count+1
+		if n, v, _ := strings.Cut(textproto.TrimString(pair), "="); textproto.TrimString(n) == name {
+			value, count = v, count+1
 		}
 	}
 	return value, count

@@ -53,6 +53,7 @@ func TestTokensInOtherPlaces(t *testing.T) {
 		fetch("GET", "/a?access_token="+strings.Repeat("x", MaxCredential+1)):                400,
 		fetch("GET", "/a?ACCESS_TOKEN=user"):                                                 401,
 		fetch("GET", "/a?access_token=user", "Authorization: Bearer user"):                   400,
+		fetch("GET", "/a", "Cookie: tok=\tuser"):                                             400,
 		fetch("GET", "/a?access_token=user", "Authorization: Basic dTpw"):                    200,
 		fetch("GET", "/o?access_token=bogus"):                                                401,
 		fetch("GET", "/p?access_token=bogus"):                                                200,
@@ -128,7 +129,7 @@ func TestWhatSurroundsATokenArrives(t *testing.T) {
 		chunked:               {"a=b&access_token=t0ken\r\n0\r\nX-T: kept", "eve"},
 		fetch("GET", "/x", "Cookie: a=b;  tok=t0ken; c=\"d; e\""):   {"\r\nCookie: a=b; c=\"d; e\"\r\n", "t0ken"},
 		fetch("GET", "/x", "Cookie: tok=t0ken"):                     {"GET /x", "\r\nCookie"},
-		fetch("GET", "/x", "Cookie: a=b", "Cookie: tok = t0ken"):    {"\r\nCookie: a=b\r\n", "t0ken"},
+		fetch("GET", "/x", "Cookie: a=b", "Cookie: tok =t0ken "):    {"\r\nCookie: a=b\r\n", "t0ken"},
 		fetch("GET", "/kept/x", "Cookie: a=b; tok=t0ken"):           {"\r\nCookie: a=b; tok=t0ken\r\n", "Bearer"},
 		fetch("GET", "/x?access_token=t0ken", "Authorization: B x"): {"\r\nAuthorization: B x\r\n", "t0ken"},
 	} {
