@@ -107,6 +107,9 @@ func FuzzTakeCookie(f *testing.F) {
 		if !httpguts.ValidHeaderFieldValue(first) || !httpguts.ValidHeaderFieldValue(second) {
 			return // refused by net/http's servers (RFC 9110 §5.5)
 		}
+		if strings.Count(first+second, ";") > 1000 {
+			return // net/http reads none of so many
+		}
 		h := http.Header{"Cookie": {first, second}}
 		var theirs []string
 		var others int

@@ -145,16 +145,19 @@ func TestAnswersAreFilteredOnlyWhereSessionsAre(t *testing.T) {
 
 // FuzzOwnCookies checks what is found and removed against net/http's reading.
 func FuzzOwnCookies(f *testing.F) {
-	for _, seed := range []string{"", "oauth2_site=x", "a=b; oauth2_site=x;c", "oauth2_site=x; oauth2_site=y", `oauth2_site="x"`, "OAUTH2_b=c", ";;oauth2_site=x;"} {
+	for _, seed := range []string{"", "oauth2_site=x", "a=b; oauth2_site=x;c", "oauth2_site=x; oauth2_site=y", `oauth2_site="x"`, "oauth2_site=\tx", "OAUTH2_b=c", ";;oauth2_site=x;"} {
 		f.Add(seed, "")
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
+		if strings.Count(first+second, ";") > 1000 {
+			return // net/http reads none of so many
+		}
 		h := http.Header{"Cookie": {first, second}}
 		var theirs, others []string
 		for _, c := range (&http.Request{Header: h}).Cookies() {
 			switch {
 			case c.Name == plainCookies.session:
-				theirs = append(theirs, textproto.TrimString(c.Value))
+				theirs = append(theirs, c.Value)
 			case !plainCookies.own(c.Name):
 				others = append(others, c.Name+"="+c.Value)
 			}
