@@ -265,7 +265,6 @@ func (p *Protect) config(issuer string) protect.Config {
 		Realm:          p.Realm,
 		Challenge:      p.Challenge,
 		CORS:           p.CORS,
-		Page:           refusalPage,
 		PassErrors:     p.Errors == ErrorsPass,
 		TrustedPeer:    trustedPeer,
 		Original:       originalURI,
@@ -293,6 +292,7 @@ func (p *Protect) config(issuer string) protect.Config {
 	if p.app != nil {
 		config.Authenticator, config.Clients = p.app.verifier, allowance{p.app.registry}
 		config.Recorder, config.ErrorURI = p.app.recorder, p.app.endpoints.ErrorURI
+		config.Page = p.app.refusalPage
 	}
 	return config
 }
@@ -312,9 +312,9 @@ func (a allowance) Allowed(ctx context.Context, id string) (scope.Set, error) {
 	return c.Scopes, nil
 }
 
-// refusalPage answers a refused request by which a browser opens a page.
-func refusalPage(w http.ResponseWriter, r *http.Request, refusal *authz.Error, uri string) error {
-	return pages.RenderRefusal(w, r, pages.RefusalPage{Status: refusal.Status, Code: refusal.Code, Summary: refusal.Description, More: uri})
+// refusalPage answers a refused request by which a browser opens a page, at its own host.
+func (a *App) refusalPage(w http.ResponseWriter, r *http.Request, refusal *authz.Error, uri string) error {
+	return a.people.pages.Render(w, r, refusal.Status, pages.Refusal{Status: refusal.Status, Code: refusal.Code, Summary: refusal.Description, More: uri})
 }
 
 // trustedPeer reports whether Caddy's trusted_proxies has the request's peer.

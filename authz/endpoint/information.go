@@ -35,8 +35,8 @@ func (s *Server) serveErrorPage(w http.ResponseWriter, r *http.Request, code str
 	}
 	for _, e := range authz.Errors() {
 		if e.Code == code {
-			return pages.RenderError(w, r, http.StatusOK, pages.ErrorPage{Code: code, Status: e.Status, Summary: e.Description})
+			return s.config.Render(w, r, http.StatusOK, pages.ErrorCode{Code: code, Status: e.Status, Summary: e.Description})
 		}
 	}
-	return pages.RenderError(w, r, http.StatusNotFound, pages.ErrorPage{})
+	return s.config.Render(w, r, http.StatusNotFound, pages.ErrorCode{})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 	"github.com/caddy-oauth2/caddy-oauth2/authz/endpoint"
+	"github.com/caddy-oauth2/caddy-oauth2/authz/pages"
 )
 
 // Ensure that the metadata lists exactly what is on, and that every endpoint in
@@ -135,6 +136,11 @@ func TestErrorPages(t *testing.T) {
 	w.send("/oauth/token", "job", "").want(t, "a code that is not mapped", 400, "invalid_request")
 }
 
+// unseen renders the pages of servers that are asked for none.
+func unseen(http.ResponseWriter, *http.Request, int, pages.Page) error {
+	return errors.New("a page nobody should ask for")
+}
+
 // Ensure that a wrong configuration is refused, and says what is wrong.
 func TestNewRefusesWrongConfiguration(t *testing.T) {
 	w := newWorld(t)
@@ -157,13 +163,14 @@ func TestNewRefusesWrongConfiguration(t *testing.T) {
 		"prefix, odd character": func(c *endpoint.Config) { c.Prefix = "/a b" },
 		"no clients":            func(c *endpoint.Config) { c.Clients = nil },
 		"no store":              func(c *endpoint.Config) { c.Store = nil },
+		"no pages":              func(c *endpoint.Config) { c.Render = nil },
 		"negative lifetime":     func(c *endpoint.Config) { c.Lifetime = -1 },
 		"short lifetime":        func(c *endpoint.Config) { c.Lifetimes = map[string]time.Duration{"x": 1} },
 		"unknown error code":    func(c *endpoint.Config) { c.ErrorURIs = map[string]string{"nonsense": "https://x.example"} },
 		"relative error page":   func(c *endpoint.Config) { c.ErrorURIs = map[string]string{"denied": "/x"} },
 		"quote in error page":   func(c *endpoint.Config) { c.ErrorURIs = map[string]string{"denied": `https://x.example/"`} },
 	} {
-		config := endpoint.Config{Issuer: issuer, Clients: w.registry, Store: w.verifier.Store}
+		config := endpoint.Config{Issuer: issuer, Clients: w.registry, Store: w.verifier.Store, Render: unseen}
 		if _, err := endpoint.New(config); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ import (
 func issuing(t *testing.T, w *world) *endpoint.Server {
 	t.Helper()
 	s, err := endpoint.New(endpoint.Config{
-		Issuer: issuer, Clients: w.registry, Store: w.verifier.Store, Recorder: w.events,
+		Issuer: issuer, Clients: w.registry, Store: w.verifier.Store, Recorder: w.events, Render: unseen,
 		GrantTypes:    map[string]granttype.GrantType{"client_credentials": granttype.ClientCredentials{}},
 		KnownResource: func(resource string) bool { return resource == "urn:reports" },
 	})

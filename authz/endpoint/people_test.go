@@ -87,11 +87,8 @@ var set = sync.OnceValues(func() (*pages.Set, error) { return pages.New(pages.Co
 func newHouse(t testing.TB, change ...func(*endpoint.Config)) *house {
 	t.Helper()
 	h := &house{gone: map[string]bool{}, left: map[string]bool{}, acr: authz.ACROneFactor}
-	rendered, err := set()
-	if err != nil {
-		t.Fatal(err)
-	}
 	people := func(c *endpoint.Config) {
+		var err error
 		if c.Clients, err = client.NewRegistry(peopled(t), c.Store); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +96,6 @@ func newHouse(t testing.TB, change ...func(*endpoint.Config)) *house {
 		c.GrantTypes["refresh_token"] = granttype.RefreshToken{}
 		c.SignIn, c.Users = h, h
 		c.Handles = &handle.Keeper{Store: c.Store}
-		c.Render = rendered.Render
 		c.ScopeText = func(word string) string { return "Do " + word }
 	}
 	h.world = newWorld(t, append([]func(*endpoint.Config){people}, change...)...)

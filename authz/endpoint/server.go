@@ -64,14 +64,14 @@ type Config struct {
 	// People knows the users of tokens: introspection calls the token of a user who may
 	// not act at present inactive. Default: nobody is asked.
 	People token.People
+	// Render writes a page for people. Required.
+	Render func(w http.ResponseWriter, r *http.Request, status int, page pages.Page) error
 	// SignIn knows who is signed in, and has people sign in. Without it there is no
 	// authorization endpoint, and no grant type that begins there. What follows up to
 	// Refresh is required with it, unless a default is named.
 	SignIn SignIn
 	// Handles keeps what is between two pages.
 	Handles *handle.Keeper
-	// Render writes a page for people.
-	Render func(w http.ResponseWriter, r *http.Request, status int, page pages.Page) error
 	// ScopeText returns what a scope means to people, "" if that is not said. Default:
 	// it is not said of any.
 	ScopeText func(word string) string
@@ -239,11 +239,11 @@ func New(c Config) (*Server, error) {
 
 func (c *Config) validate() error {
 	errs := []error{ValidateIssuer(c.Issuer, c.InsecureHTTP), ValidatePrefix(c.Prefix), client.ValidateLifetime(c.Lifetime)}
-	if c.Clients == nil || c.Store == nil {
-		errs = append(errs, errors.New("endpoint: Config needs Clients and Store"))
+	if c.Clients == nil || c.Store == nil || c.Render == nil {
+		errs = append(errs, errors.New("endpoint: Config needs Clients, Store and Render"))
 	}
-	if c.SignIn != nil && (c.Handles == nil || c.Render == nil || c.Users == nil) {
-		errs = append(errs, errors.New("endpoint: Config needs Handles, Render and Users with SignIn"))
+	if c.SignIn != nil && (c.Handles == nil || c.Users == nil) {
+		errs = append(errs, errors.New("endpoint: Config needs Handles and Users with SignIn"))
 	}
 	for name, d := range c.Lifetimes {
 		if err := client.ValidateLifetime(d); err != nil {

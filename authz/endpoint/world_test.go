@@ -153,6 +153,10 @@ func newWorld(t testing.TB, change ...func(*endpoint.Config)) *world {
 	}
 	t.Cleanup(func() { _ = w.db.Close() })
 	open := func(context.Context) (*tokenstore.DB, error) { return w.db, nil }
+	rendered, err := set()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.registry, err = client.NewRegistry(clients(t), open); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +171,7 @@ func newWorld(t testing.TB, change ...func(*endpoint.Config)) *world {
 			return resource == "https://api.example.com" || resource == "urn:reports"
 		},
 		Recorder: w.events,
+		Render:   rendered.Render,
 	}
 	for _, f := range change {
 		f(&config)

@@ -5,9 +5,11 @@ package pages
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"html/template"
 	"image/png"
 	"path/filepath"
 	"strings"
@@ -100,39 +102,75 @@ var logoTypes = map[string]string{".svg": "image/svg+xml", ".png": "image/png"}
 // shownBrand is what templates know of the brand.
 type shownBrand struct {
 	Name string
-	// Logo and LogoDark are paths, or ""; Icon is one in any case.
-	Logo, LogoDark, Icon string
+	// Logo and LogoDark are paths, or the pictures themselves, or "".
+	Logo     template.URL
+	LogoDark template.Srcset
+	// Icon is a path. Pages that carry the pictures have none.
+	Icon template.URL
 }
 
 // icon is a keyhole in the colour of buttons, for brands without a logo.
 const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="%s"/>` +
 	`<path fill="%s" d="M16 7a5 5 0 0 0-2.5 9.3L12 25h8l-1.5-8.7A5 5 0 0 0 16 7z"/></svg>`
 
-// dress reads the logos.
-func (s *Set) dress(b Brand) (shownBrand, error) {
-	shown := shownBrand{Name: b.Name}
+// maxCarried is the most bytes of a logo that a page carries in itself: a page that
+// refuses is sent to whoever asks.
+const maxCarried = 16 << 10
+
+// dress reads the logos, for pages that load them and for those that carry them.
+func (s *Set) dress(b Brand) (err error) {
+	s.brand.Name = b.Name
 	if b.Name == "" {
-		shown.Name = DefaultName
+		s.brand.Name = DefaultName
 	}
-	var err error
-	if shown.Logo, err = s.logo(b.Logo); err != nil {
-		return shown, err
+	s.carried.Name = s.brand.Name
+	var logo, dark picture
+	if logo, err = readLogo(b.Logo); err != nil {
+		return err
 	}
-	if shown.Icon = shown.Logo; shown.Icon == "" {
+	if dark, err = readLogo(b.LogoDark); err != nil {
+		return err
+	}
+	s.brand.Logo, s.brand.LogoDark = template.URL(s.show(logo)), template.Srcset(s.show(dark))
+	if s.brand.Icon = s.brand.Logo; s.brand.Icon == "" {
 		accent := b.accent()
-		shown.Icon = s.serve("svg", logoTypes[".svg"], fmt.Appendf(nil, icon, accent, accent.on()))
+		s.brand.Icon = template.URL(s.show(picture{".svg", fmt.Appendf(nil, icon, accent, accent.on())}))
 	}
-	shown.LogoDark, err = s.logo(b.LogoDark)
-	return shown, err
+	if len(logo.content) <= maxCarried && len(dark.content) <= maxCarried {
+		s.carried.Logo, s.carried.LogoDark = template.URL(logo.data()), template.Srcset(dark.data())
+	}
+	return nil
 }
 
-func (s *Set) logo(path string) (string, error) {
+// picture is a logo; the zero value is none.
+type picture struct {
+	ext     string // ".svg"
+	content []byte
+}
+
+// show returns the path at which pages load the picture, or "".
+func (s *Set) show(p picture) string {
+	if p.ext == "" {
+		return ""
+	}
+	return s.serve(p.ext[1:], logoTypes[p.ext], p.content)
+}
+
+// data returns a URL that is the picture (RFC 2397), or "".
+func (p picture) data() string {
+	if p.ext == "" {
+		return ""
+	}
+	return "data:" + logoTypes[p.ext] + ";base64," + base64.StdEncoding.EncodeToString(p.content)
+}
+
+func readLogo(path string) (picture, error) {
 	if path == "" {
-		return "", nil
+		return picture{}, nil
 	}
 	content, err := readFile(path, MaxLogo)
 	if err != nil {
-		return "", err
+		return picture{}, err
 	}
 	ext := strings.ToLower(filepath.Ext(path))
 	check := checkPNG
@@ -140,9 +178,9 @@ func (s *Set) logo(path string) (string, error) {
 		check = checkSVG
 	}
 	if err := check(content); err != nil {
-		return "", fmt.Errorf("pages: %s: %w", path, err)
+		return picture{}, fmt.Errorf("pages: %s: %w", path, err)
 	}
-	return s.serve(ext[1:], logoTypes[ext], content), nil
+	return picture{ext, content}, nil
 }
 
 func checkPNG(content []byte) error {

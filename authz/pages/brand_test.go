@@ -28,7 +28,7 @@ func folderOf(t *testing.T, files map[string]string) string {
 	return folder
 }
 
-func picture(t *testing.T) string {
+func square(t *testing.T) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
@@ -123,7 +123,7 @@ func TestBrandValidate(t *testing.T) {
 // Ensure that name, colours and logos appear, the logos from our own host, and
 // that a picture that is opened by itself can do nothing.
 func TestBrand(t *testing.T) {
-	folder := folderOf(t, map[string]string{"logo.svg": `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`, "dark.png": picture(t)})
+	folder := folderOf(t, map[string]string{"logo.svg": `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`, "dark.png": square(t)})
 	s := newSet(t, Config{Brand: Brand{Name: "Ada & Co", Accent: "#ffff00", Logo: filepath.Join(folder, "logo.svg"), LogoDark: filepath.Join(folder, "dark.png")}})
 	body := render(t, s, "en", SignedOut{}).Body.String()
 	if !strings.Contains(body, "You are signed out – Ada &amp; Co</title>") {
@@ -139,10 +139,10 @@ func TestBrand(t *testing.T) {
 			t.Errorf("%s: %d %v", m[1], w.Code, w.Header())
 		}
 	}
-	if !strings.Contains(body, `<link rel="icon" href="`+s.brand.Logo+`">`) {
+	if !strings.Contains(body, `<link rel="icon" href="`+string(s.brand.Logo)+`">`) {
 		t.Error("the icon is not the logo")
 	}
-	if w := fetch(newSet(t, Config{}), http.MethodGet, newSet(t, Config{}).brand.Icon); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), DefaultAccent) || checkSVG(w.Body.Bytes()) != nil {
+	if w := fetch(newSet(t, Config{}), http.MethodGet, string(newSet(t, Config{}).brand.Icon)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), DefaultAccent) || checkSVG(w.Body.Bytes()) != nil {
 		t.Errorf("the icon without a brand: %d %s", w.Code, w.Body)
 	}
 	css := fetch(s, http.MethodGet, s.css).Body.String()

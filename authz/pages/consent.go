@@ -58,7 +58,7 @@ type Consent struct {
 	TermsURI, PolicyURI string
 }
 
-func (Consent) kind() kind { return kind{"consent", true} }
+func (Consent) kind() kind { return kind{name: "consent", leads: true} }
 
 // FormPost brings the answer to the client by a form that the browser posts
 // (OAuth 2.0 Form Post Response Mode). The script presses its button; without
@@ -77,7 +77,7 @@ type FormPost struct {
 // Field is a hidden one.
 type Field struct{ Name, Value string }
 
-func (FormPost) kind() kind { return kind{"formpost", true} }
+func (FormPost) kind() kind { return kind{name: "formpost", leads: true} }
 
 // Problem says why it does not go on here, and what to do.
 type Problem struct {

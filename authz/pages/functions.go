@@ -15,7 +15,11 @@ import (
 )
 
 // functions are those that templates have beside html/template's own.
-func (s *Set) functions(l *catalogue) template.FuncMap {
+func (s *Set) functions(l *catalogue, alone bool) template.FuncMap {
+	brand := s.brand
+	if alone {
+		brand = s.carried
+	}
 	return template.FuncMap{
 		// t is a text of the catalogue; say a message; lang the language.
 		"t":    l.say,
@@ -30,22 +34,28 @@ func (s *Set) functions(l *catalogue) template.FuncMap {
 			}
 			return l.say("problem.other." + part)
 		},
+		// explained is what an error code means, and "" of one that does not exist.
+		"explained": func(code string) string { return l.text["error."+code] },
 		// when and iso write a time for people and for the script.
 		"when": func(t time.Time) (string, error) {
 			layout, err := l.say("when")
 			return t.UTC().Format(layout), err
 		},
 		"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		// local, anchor, web and target let only such addresses into attributes as belong there.
+		// local, anchor, web, link and target let only such addresses into attributes as belong there.
 		"local":  local,
 		"anchor": func(field string) string { return "#" + field },
 		"web":    web,
+		"link":   link,
 		"target": target,
 		"path":   func(p string) string { return s.prefix + p },
 		"css":    func() string { return s.css },
 		"js":     func() string { return s.js },
-		"brand":  func() shownBrand { return s.brand },
-		"here":   func(page Page, names ...string) bool { return slices.Contains(names, page.kind().name) },
+		"brand":  func() shownBrand { return brand },
+		// alone tells pages that carry their style in themselves from those that load it.
+		"alone": func() bool { return alone },
+		"style": func() template.CSS { return template.CSS(s.style) },
+		"here":  func(page Page, names ...string) bool { return slices.Contains(names, page.kind().name) },
 		"field": func(p faulty, name, label string, value any, options ...string) (input, error) {
 			text, err := l.say(label)
 			if err != nil {
@@ -103,6 +113,14 @@ func local(path string) (string, error) {
 // web returns an https URL, and "" for everything else.
 func web(uri string) string {
 	if u, err := url.Parse(uri); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return uri
+}
+
+// link returns an http or https URL, and "" for everything else.
+func link(uri string) string {
+	if _, err := target(uri); err != nil {
 		return ""
 	}
 	return uri

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The caddy-oauth2 Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package pages renders the pages that people see. It holds templates and
+// Render: no handlers, no logic.
 package pages
 
 // Paths of the pages that link to one another, below the prefix.
@@ -35,4 +37,7 @@ type kind struct {
 	name string
 	// leads: see [Form.Leads].
 	leads bool
+	// alone is set for a page that is shown at other hosts than the issuer's: it
+	// carries in itself whatever it needs.
+	alone bool
 }

@@ -11,9 +11,23 @@ import (
 	"github.com/caddy-oauth2/caddy-oauth2/authz"
 )
 
-// RefusalPage is the content of the page that a browser shows where a guard
-// refuses to open what it asked for.
-type RefusalPage struct {
+// ErrorCode explains an error code and says what to do about it, in words of the
+// catalogue.
+type ErrorCode struct {
+	// Code is the error code, one of authz.Errors(), or "" on the page for a code
+	// that does not exist.
+	Code string
+	// Status is the HTTP status that comes with the code.
+	Status int
+	// Summary is the error's own sentence, in English.
+	Summary string
+}
+
+func (ErrorCode) kind() kind { return kind{name: "errorcode"} }
+
+// Refusal is what a browser shows where a guard refuses to open what it asked for,
+// at the guarded site.
+type Refusal struct {
 	// Status is the HTTP status of the answer.
 	Status int
 	// Code is the error code.
@@ -24,6 +38,8 @@ type RefusalPage struct {
 	More string
 }
 
+func (Refusal) kind() kind { return kind{name: "refusal", alone: true} }
+
 // refusals are the statuses of which the catalogue says in plain words what they
 // mean to who opened a page.
 var refusals = []int{
@@ -32,7 +48,7 @@ var refusals = []int{
 }
 
 // Key names what the catalogue says: what to do, and with ".title" the headline.
-func (p RefusalPage) Key() string {
+func (p Refusal) Key() string {
 	switch {
 	case p.Code == authz.ErrCrossOrigin.Code:
 		return "refusal." + p.Code // who may open the page, and must do it there
@@ -40,14 +56,4 @@ func (p RefusalPage) Key() string {
 		return "refusal." + strconv.Itoa(p.Status)
 	}
 	return "refusal.other"
-}
-
-func (RefusalPage) template() string { return "refusal" }
-
-func (p RefusalPage) title() (key, text string) { return p.Key() + ".title", "" }
-
-// RenderRefusal writes the page with its status, in the language that the request
-// prefers. Other headers stay as they are.
-func RenderRefusal(w http.ResponseWriter, r *http.Request, page RefusalPage) error {
-	return write(w, r, page.Status, page)
 }

@@ -129,5 +129,9 @@ func cardSamples(orders []Scope) []named {
 		{"formpost", FormPost{URI: "https://shop.example.com/callback", Client: "Example Shop", RedirectHost: "shop.example.com", Fields: []Field{{"code", "SplxlOBeZQQYbYS6WxSbIA"}, {"state", "af0ifjsldkj"}}}},
 		{"problem", Problem{Code: "invalid_request", Summary: "The parameter redirect_uri is not one that the client registered.", Message: MessageRedirect, Client: "Example Shop"}},
 		{"problem-expired", Problem{Code: "expired", Back: "/oauth/account"}},
+		{"error-code", ErrorCode{Code: "insufficient_scope", Status: 403, Summary: "The access token lacks a scope that this request needs."}},
+		{"error-code-unknown", ErrorCode{}},
+		{"refusal", Refusal{Status: 401, Code: "credential_required", Summary: "An access token is required.", More: "https://auth.example.com/oauth/errors/credential_required"}},
+		{"refusal-forbidden", Refusal{Status: 403, Code: "insufficient_scope", Summary: "The access token lacks a scope that this request needs."}},
 	}
 }

@@ -5,13 +5,14 @@ package pages
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -35,12 +36,16 @@ func (c *Config) Validate() error { return c.Brand.Validate() }
 
 // Set is all pages, ready to be rendered. It is safe for concurrent use.
 type Set struct {
-	prefix    string
-	brand     shownBrand
-	assets    map[string]asset
-	css, js   string // paths
-	languages languages
-	pages     []map[string]parsed // by language, then by name
+	prefix  string
+	brand   shownBrand
+	carried shownBrand // of pages that stand alone
+	assets  map[string]asset
+	css, js string // paths
+	style   string // what is at css
+	// alonePolicy is the Content-Security-Policy of pages that stand alone.
+	alonePolicy string
+	languages   languages
+	pages       []map[string]parsed // by language, then by name
 }
 
 // parsed is a template that is parsed when it is first needed.
@@ -58,10 +63,12 @@ func New(c Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.brand, err = s.dress(c.Brand); err != nil {
+	if err := s.dress(c.Brand); err != nil {
 		return nil, err
 	}
-	s.css = s.serve("css", "text/css; charset=utf-8", []byte(palette(c.Brand)+sheet+sources.style))
+	s.style = palette(c.Brand) + sheet + sources.style
+	s.alonePolicy = alonePolicy(s.style)
+	s.css = s.serve("css", "text/css; charset=utf-8", []byte(s.style))
 	s.js = s.serve("js", "text/javascript; charset=utf-8", []byte(script))
 	if s.languages, err = readLanguages(); err != nil {
 		return nil, err
@@ -77,18 +84,21 @@ func New(c Config) (*Set, error) {
 
 // parse returns all pages in one language, each to be parsed when it is needed.
 func (s *Set) parse(from sources, l *catalogue) map[string]parsed {
-	base := sync.OnceValues(func() (*template.Template, error) {
-		t := template.New("").Funcs(s.functions(l))
-		for _, name := range frames {
-			if _, err := t.New(name + ".html").Parse(from.text[name]); err != nil {
-				return nil, from.fault(name, err)
+	frame := func(alone bool) parsed {
+		return sync.OnceValues(func() (*template.Template, error) {
+			t := template.New("").Funcs(s.functions(l, alone))
+			for _, name := range frames {
+				if _, err := t.New(name + ".html").Parse(from.text[name]); err != nil {
+					return nil, from.fault(name, err)
+				}
 			}
-		}
-		return t, nil
-	})
+			return t, nil
+		})
+	}
+	bases := map[bool]parsed{false: frame(false), true: frame(true)}
 	pages := make(map[string]parsed, len(allPages))
 	for _, page := range allPages {
-		name := page.kind().name
+		name, base := page.kind().name, bases[page.kind().alone]
 		pages[name] = sync.OnceValues(func() (*template.Template, error) {
 			t, err := base()
 			if err != nil {
@@ -140,7 +150,7 @@ func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Set("Content-Security-Policy", policies[kind.leads])
+	h.Set("Content-Security-Policy", s.policy(kind))
 	// RFC 9700 §4.16: for browsers that do not know frame-ancestors.
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -157,14 +167,26 @@ func (s *Set) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	return nil
 }
 
-// policies are the Content-Security-Policy of pages, by whether their form may
-// lead away. Browsers hold the redirect that answers a form against form-action,
-// and default-src does not stand in for it: where it is left out, forms may lead anywhere.
-var policies = func() map[bool]string {
-	stay := []string{
-		"default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src 'self'",
-		"base-uri 'none'", "frame-ancestors 'none'",
+// policy is a page's Content-Security-Policy. Browsers hold the redirect that answers
+// a form against form-action, and default-src does not stand in for it: where it is
+// left out, forms may lead anywhere.
+func (s *Set) policy(k kind) string {
+	switch {
+	case k.alone:
+		return s.alonePolicy
+	case k.leads:
+		return leadingPolicy
 	}
-	leads := strings.Join(stay, "; ")
-	return map[bool]string{true: leads, false: leads + "; form-action 'self'"}
-}()
+	return leadingPolicy + "; form-action 'self'"
+}
+
+// leadingPolicy is that of pages whose form may lead away.
+const leadingPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// alonePolicy lets a page use the style sheet and the pictures that it carries, and
+// nothing else.
+func alonePolicy(style string) string {
+	digest := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) +
+		"'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}

@@ -54,6 +54,8 @@ func TestPolicies(t *testing.T) {
 		switch page.(type) {
 		case Consent, FormPost:
 			want = stay
+		case Refusal:
+			want = s.alonePolicy
 		}
 		if got := h.Get("Content-Security-Policy"); got != want {
 			t.Errorf("%T: %s", page, got)

@@ -25,7 +25,7 @@ type SignIn struct {
 	Choose string
 }
 
-func (p SignIn) kind() kind { return kind{"signin", p.Leads} }
+func (p SignIn) kind() kind { return kind{name: "signin", leads: p.Leads} }
 
 // SecondFactor asks for one more proof. It posts [FieldCode] with [DoCode],
 // [FieldRecovery] with [DoRecovery], or [FieldPasskey] with [DoPasskey].
@@ -45,7 +45,7 @@ type SecondFactor struct {
 	Back string
 }
 
-func (p SecondFactor) kind() kind { return kind{"secondfactor", p.Leads} }
+func (p SecondFactor) kind() kind { return kind{name: "secondfactor", leads: p.Leads} }
 
 // Account is one that may be chosen.
 type Account struct {
@@ -69,7 +69,7 @@ type Chooser struct {
 	Accounts []Account
 }
 
-func (p Chooser) kind() kind { return kind{"chooser", p.Leads} }
+func (p Chooser) kind() kind { return kind{name: "chooser", leads: p.Leads} }
 
 // SignUp makes a new account. It posts [FieldUsername], [FieldEmail],
 // [FieldName], [FieldNewPassword] and [FieldRepeat] with [DoSignUp].
@@ -85,7 +85,7 @@ type SignUp struct {
 	SignIn string
 }
 
-func (p SignUp) kind() kind { return kind{"signup", p.Leads} }
+func (p SignUp) kind() kind { return kind{name: "signup", leads: p.Leads} }
 
 // SignOut asks whether to sign out. It posts [DoSignOut] or [DoSignOutAll].
 type SignOut struct {
@@ -98,7 +98,7 @@ type SignOut struct {
 	Cancel string
 }
 
-func (p SignOut) kind() kind { return kind{"signout", p.Leads} }
+func (p SignOut) kind() kind { return kind{name: "signout", leads: p.Leads} }
 
 // SignedOut says that it is done.
 type SignedOut struct {
@@ -122,7 +122,7 @@ type PasswordChange struct {
 	Cancel string
 }
 
-func (p PasswordChange) kind() kind { return kind{"passwordchange", p.Leads} }
+func (p PasswordChange) kind() kind { return kind{name: "passwordchange", leads: p.Leads} }
 
 // PasswordReset sets a new password; a one-time link leads to it. It posts
 // [FieldNewPassword] and [FieldRepeat] with [DoReset].
@@ -134,4 +134,4 @@ type PasswordReset struct {
 	MinPassword int
 }
 
-func (p PasswordReset) kind() kind { return kind{"passwordreset", p.Leads} }
+func (p PasswordReset) kind() kind { return kind{name: "passwordreset", leads: p.Leads} }

@@ -20,7 +20,7 @@ var frames = []string{"parts", "card", "shell"}
 // allPages has each page once.
 var allPages = []Page{
 	SignIn{}, SecondFactor{}, Chooser{}, SignUp{}, SignOut{}, SignedOut{}, PasswordChange{}, PasswordReset{},
-	Consent{}, FormPost{URI: "https://client.invalid/"}, Problem{},
+	Consent{}, FormPost{URI: "https://client.invalid/"}, Problem{}, ErrorCode{}, Refusal{},
 	AccountHome{}, AccountSessions{}, AccountSecurity{}, AccountTOTP{}, AccountRecovery{},
 	DeveloperList{}, DeveloperEdit{}, DeveloperSecret{}, DeveloperDelete{},
 	AdminUsers{}, AdminUser{}, AdminClients{}, AdminGrants{}, AdminSessions{}, AdminKeys{}, AdminAudit{},
@@ -76,6 +76,8 @@ func readSources(folder string) (sources, error) {
 		}
 		name := strings.TrimSuffix(file, ".html")
 		switch {
+		case file == "style.css" && strings.Contains(strings.ToLower(string(text)), "</style"):
+			return s, fmt.Errorf("pages: %s: %q would end the style sheet of a page", filepath.Join(folder, file), "</style")
 		case file == "style.css":
 			s.style = string(text)
 		case slices.Contains(names, name):

@@ -4,6 +4,7 @@
 package systemtest
 
 import (
+	"html"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -28,6 +29,12 @@ const branded = `{
 
 http://localhost:{$PORT} {
 	oauth2_server
+}
+http://api.localhost:{$PORT} {
+	oauth2_protect {
+		allow /*
+	}
+	respond ok
 }
 `
 
@@ -78,6 +85,39 @@ func TestBrand(t *testing.T) {
 	}
 	p.language = "en"
 	p.at("/as/signout").is(http.StatusOK, "Bye from Ada & Co")
+}
+
+// Ensure that brand, stylesheet and templates reach what refuses to open a page too, at
+// a site that has none of our files, and the page that explains the error.
+func TestBrandOfRefusals(t *testing.T) {
+	t.Parallel()
+	g, folder := startBranded(t)
+	refused := func() answer {
+		return g.get("api.localhost", "/x", "Accept: text/html", "Sec-Fetch-Mode: navigate")
+	}
+	a := refused()
+	for _, part := range []string{"This page is protected", `src="data:image/svg+xml;base64,`, "--accent:#ffff00", "rebeccapurple"} {
+		if !strings.Contains(html.UnescapeString(a.body), part) {
+			t.Errorf("no %q: %d %s", part, a.status, a.body)
+		}
+	}
+	if strings.Contains(a.body, "/as/assets/") {
+		t.Errorf("the page asks the site for files that it has not: %s", a.body)
+	}
+	newPerson(g).at("/as/errors/denied").is(http.StatusOK, "denied")
+	own := `{{template "card" .}}{{define "title"}}No{{end}}{{define "main"}}<h1>Ask Ada: {{.Code}}</h1>{{end}}`
+	for _, name := range []string{"refusal.html", "errorcode.html"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(own), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.reload(branded); err != nil {
+		t.Fatal(err)
+	}
+	if a := refused(); a.status != http.StatusUnauthorized || !strings.Contains(a.body, "<h1>Ask Ada: credential_required</h1>") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	newPerson(g).at("/as/errors/denied").is(http.StatusOK, "Ask Ada: denied")
 }
 
 // Ensure that pages cannot be framed, kept, or made to run what is no file of ours,

@@ -157,6 +157,7 @@ func TestAttackBrowserFormsFromElsewhere(t *testing.T) {
 	ann := chromium(t)
 	ann.open(g.tls(legacyHost, "/")).signIn().is(http.StatusOK, "Hello ann")
 	ann.open(g.tls(neighbourHost, "/")).press("Order").is(http.StatusForbidden, "This came from another site").screenshot("refusal")
+	ann.press("What this means").is(http.StatusOK, "cross_origin").screenshot("error-code")
 	if changed := l.changed.Load(); changed != 0 {
 		t.Errorf("%d changes", changed)
 	}
