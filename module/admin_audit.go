@@ -36,7 +36,7 @@ func getAudit(r *adminRequest) (any, error) {
 	for _, e := range entries {
 		list.Entries = append(list.Entries, auditView{
 			Seq: e.Seq, Time: e.Time.UTC(), Event: e.Type, Outcome: e.Outcome, Reason: e.Reason,
-			GrantType: e.GrantType, Client: e.Client, Subject: e.Subject, Grant: e.Grant, Actor: e.Actor,
+			GrantType: e.GrantType, Client: e.Client, Subject: e.Subject, Grant: e.Grant, Actor: e.Actor, Request: e.Request,
 		})
 	}
 	return list, nil

@@ -228,6 +228,7 @@ type auditView struct {
 	Subject   string    `json:"subject,omitempty"`
 	Grant     string    `json:"grant,omitempty"`
 	Actor     string    `json:"actor,omitempty"`
+	Request   string    `json:"request,omitempty"`
 }
 
 // auditList is a page of the audit ring, newest first; Before, unless 0, asks

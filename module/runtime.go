@@ -88,6 +88,7 @@ func openRuntime(engine tokenstore.Engine, s *settings) (*runtime, error) {
 		SealKeys:     s.sealKeys,
 		CacheEntries: s.cacheEntries,
 		Logger:       storeLogger(),
+		RequestID:    requestID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening token store %s: %w", name, errors.Join(err, store.Close()))

@@ -39,6 +39,8 @@ type AuditEntry struct {
 	// It goes to a ring of its own, so that no flood of it washes out what
 	// administrators did.
 	Routine bool `cbor:"11,keyasint,omitempty"`
+	// Request is the id of the request that made the change, see [Options.RequestID].
+	Request string `cbor:"12,keyasint,omitempty"`
 }
 
 // The two rings.
@@ -87,7 +89,7 @@ func (h *auditHeads) take(e AuditEntry) (AuditEntry, Key) {
 }
 
 // encode adds the slots of entries to puts.
-func (h *auditHeads) encode(puts []Put, entries []AuditEntry, db *DB) ([]Put, error) {
+func (h *auditHeads) encode(ctx context.Context, puts []Put, entries []AuditEntry, db *DB) ([]Put, error) {
 	if len(entries) > int(h.size) {
 		return nil, fmt.Errorf("tokenstore: %d audit entries in one change", len(entries))
 	}
@@ -96,6 +98,9 @@ func (h *auditHeads) encode(puts []Put, entries []AuditEntry, db *DB) ([]Put, er
 			e.Time = db.Now()
 		}
 		e.Time = moment(millis(e.Time))
+		if db.requestID != nil {
+			e.Request = db.requestID(ctx)
+		}
 		e, key := h.take(e)
 		value, err := db.auth.encodeRecord(key, e, time.Time{}, nil)
 		if err != nil {

@@ -4,6 +4,7 @@
 package tokenstore
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -69,6 +70,26 @@ func TestAuditIsInTheSameBatch(t *testing.T) {
 	entries, err := db.AuditLog(t.Context(), 0, 10)
 	if must(t, err, nil, "reading"); len(entries) != 0 {
 		t.Errorf("it was noted: %+v", entries)
+	}
+}
+
+// Ensure that an entry names the request that made its change, and that what no request
+// made names none.
+func TestAuditNamesTheRequest(t *testing.T) {
+	type requestKey struct{}
+	db := start(t, newMemory(), Options{RequestID: func(ctx context.Context) string {
+		id, _ := ctx.Value(requestKey{}).(string)
+		return id
+	}})
+	for _, ctx := range []context.Context{t.Context(), context.WithValue(t.Context(), requestKey{}, "r-1")} {
+		c := db.NewChange()
+		c.Audit(AuditEntry{Type: "token_issued"})
+		_, err := db.Commit(ctx, c)
+		must(t, err, nil, "an entry")
+	}
+	entries, err := db.AuditLog(t.Context(), 0, 10)
+	if must(t, err, nil, "reading"); len(entries) != 2 || entries[0].Request != "r-1" || entries[1].Request != "" {
+		t.Errorf("%+v", entries)
 	}
 }
 

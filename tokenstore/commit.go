@@ -38,7 +38,7 @@ func (db *DB) Commit(ctx context.Context, c *Change) (Revision, error) {
 		return 0, errors.New("tokenstore: a change is committed once")
 	}
 	c.applied = true
-	batch, err := c.encode()
+	batch, err := c.encode(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func (c *Change) count() {
 }
 
 // encode makes a batch of the change.
-func (c *Change) encode() (Batch, error) {
+func (c *Change) encode(ctx context.Context) (Batch, error) {
 	if c.err != nil {
 		return Batch{}, c.err
 	}
@@ -121,7 +121,7 @@ func (c *Change) encode() (Batch, error) {
 	if b.Put, err = index.encode(b.Put, b.ID, c.db.auth); err != nil {
 		return Batch{}, err
 	}
-	if b.Put, err = c.db.audit.encode(b.Put, c.audit, c.db); err != nil {
+	if b.Put, err = c.db.audit.encode(ctx, b.Put, c.audit, c.db); err != nil {
 		return Batch{}, err
 	}
 	if len(b.Put)+len(b.Delete) == 0 {

@@ -31,6 +31,9 @@ type Options struct {
 	// AuditEntries is how many entries each of the two audit rings keeps. 0 is
 	// DefaultAuditEntries; at most MaxAuditEntries.
 	AuditEntries int
+	// RequestID returns the id of the request that a context is of, or "". It is kept
+	// with audit entries. Default: none is.
+	RequestID func(context.Context) string
 
 	// For [Restore]: a time that counts as seen, and whether what the store itself
 	// has seen does not.
@@ -57,10 +60,12 @@ type DB struct {
 	anchors anchors
 	flights flights
 
-	audit   auditHeads
-	counts  counters
-	closed  atomic.Bool
-	closing chan struct{}
+	audit auditHeads
+	// requestID is [Options.RequestID], or nil.
+	requestID func(context.Context) string
+	counts    counters
+	closed    atomic.Bool
+	closing   chan struct{}
 
 	// step, where set, is called between the steps of revoking, loading, hitting
 	// and minting, so that tests can interleave them. It is set before use.
@@ -129,6 +134,8 @@ func open(ctx context.Context, store Store, opts Options) (*DB, error) {
 		log:     opts.Logger,
 		epochs:  newEpochs(),
 		closing: make(chan struct{}),
+
+		requestID: opts.RequestID,
 	}
 	db.sealKeys.Store(&keys)
 	if err := db.identify(ctx, opts.Now()); err != nil {

@@ -52,7 +52,7 @@ func (v *visit) showAudit() error {
 // concerns reports whether an entry has to do with what is searched for. subject is
 // that of the user of that name, or "".
 func concerns(e tokenstore.AuditEntry, text, subject string) bool {
-	for _, value := range []string{e.Type, e.Client, e.Subject, e.Grant, e.Actor} {
+	for _, value := range []string{e.Type, e.Client, e.Subject, e.Grant, e.Actor, e.Request} {
 		if value != "" && (value == text || value == subject) {
 			return true
 		}

@@ -49,15 +49,17 @@ func TestEveryChangeIsAudited(t *testing.T) {
 
 	want := []string{"token_issued", "token_revoked", "client_added", "client_edited", "client_secret_rotated", "client_removed", "key_rotated"}
 	eventually(t, "all of it is in the log, in order", func() bool { return subsequence(g.auditLines(), want) == "" })
-	if !regexp.MustCompile(`"token_issued".*"request": ?"[0-9a-f-]{36}"`).MatchString(g.logs.String()) {
-		t.Error("the line of an issued token does not name its request")
+	line := regexp.MustCompile(`"token_issued".*"request": ?"([0-9a-f-]{36})"`).FindStringSubmatch(g.logs.String())
+	if line == nil {
+		t.Fatal("the line of an issued token does not name its request")
 	}
 	g.kill()
 	g.start()
 	var ring struct {
 		Entries []struct {
-			Seq   uint64 `json:"seq"`
-			Event string `json:"event"`
+			Seq     uint64 `json:"seq"`
+			Event   string `json:"event"`
+			Request string `json:"request"`
 		} `json:"entries"`
 	}
 	_, answer := g.adminRequest(http.MethodGet, "/oauth2/audit", nil)
@@ -68,6 +70,9 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	for i := range ring.Entries { // newest first
 		e := ring.Entries[len(ring.Entries)-1-i]
 		events = append(events, e.Event)
+		if e.Event == "token_issued" && e.Request != line[1] {
+			t.Errorf("the ring has it from request %q, the log from %s", e.Request, line[1])
+		}
 	}
 	if got := subsequence(events, want); got != "" {
 		t.Errorf("the ring lacks %s, or has it out of order: %q", got, events)
