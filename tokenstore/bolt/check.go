@@ -4,6 +4,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -54,6 +55,9 @@ func check(db *bbolt.DB, file *os.File, m migrations) (layout uint32, err error)
 		if layout, err = checkFormat(tx, m); err != nil {
 			return err
 		}
+		if err := checkNames(tx); err != nil {
+			return err
+		}
 		for _, name := range [][]byte{bucketRecords, bucketBatches, bucketReserve} {
 			bucket := tx.Bucket(name)
 			switch {
@@ -68,6 +72,20 @@ func check(db *bbolt.DB, file *os.File, m migrations) (layout uint32, err error)
 		return t.checkFree()
 	})
 	return layout, err
+}
+
+// checkNames checks that the file has buckets and nothing else at its root, in order.
+// A reserve that cannot be found would be taken for one in use, for ever.
+func checkNames(tx *bbolt.Tx) error {
+	var last []byte
+	cursor := tx.Cursor()
+	for name, value := cursor.First(); name != nil; name, value = cursor.Next() {
+		if value != nil || bytes.Compare(name, last) <= 0 {
+			return damaged("%q is no bucket, or not in its place", name)
+		}
+		last = name
+	}
+	return nil
 }
 
 // checkFormat reads what the file says of itself.

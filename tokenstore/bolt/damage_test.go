@@ -243,6 +243,10 @@ func FuzzOpenMutatedFile(f *testing.F) {
 	f.Add(uint32(4096+16+48), []byte{1})
 	for at := 2 * os.Getpagesize(); at < len(file); at += os.Getpagesize() {
 		f.Add(uint32(at+8), []byte{1, 0, 0xFF, 0xFF, 0, 0, 0, 0})
+		f.Add(uint32(at+10), []byte{1}) // how many elements there are
+		for element := range 4 {        // whether it is a bucket
+			f.Add(uint32(at+pageHeader+16*element), []byte{1})
+		}
 	}
 	f.Fuzz(func(t *testing.T, at uint32, change []byte) {
 		bad := append([]byte(nil), file...)
