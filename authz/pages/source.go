@@ -79,7 +79,8 @@ func readSources(folder string) (sources, error) {
 		case file == "style.css" && strings.Contains(strings.ToLower(string(text)), "</style"):
 			return s, fmt.Errorf("pages: %s: %q would end the style sheet of a page", filepath.Join(folder, file), "</style")
 		case file == "style.css":
-			s.style = string(text)
+			// As browsers read it in a page, and compare it with the page's policy.
+			s.style = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(text))
 		case slices.Contains(names, name):
 			s.text[name], s.own[name] = string(text), filepath.Join(folder, file)
 		default:
