@@ -43,9 +43,9 @@ func startBranded(t *testing.T) (*gateway, string) {
 	t.Helper()
 	folder := t.TempDir()
 	for name, content := range map[string]string{
-		"logo.svg":       `<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>`,
+		"logo.svg":       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 50"><rect width="200" height="50" rx="9" fill="#0a7f3f"/></svg>`,
 		"signedout.html": `{{template "card" .}}{{define "title"}}Bye{{end}}{{define "main"}}<h1>Bye from {{brand.Name}}</h1>{{end}}`,
-		"style.css":      `h1 { color: rebeccapurple }`,
+		"style.css":      "h1 {\r\ncolor: rebeccapurple }",
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

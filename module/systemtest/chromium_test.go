@@ -59,7 +59,7 @@ func startBrowser() {
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("password-store", "basic"),
 		chromedp.Flag("lang", "en-US"),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, EXCLUDE localhost, EXCLUDE 127.0.0.1, MAP * ^NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP *.localhost 127.0.0.1, EXCLUDE localhost, EXCLUDE 127.0.0.1, MAP * ^NOTFOUND"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", a.pin),
 	)
 	browser.ctx, _ = chromedp.NewContext(ctx)
