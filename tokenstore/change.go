@@ -145,6 +145,6 @@ func (c *Change) Revoke(anchor Key) {
 	}
 }
 
-// Audit keeps entry in the audit ring, in the same batch as the change. Its Seq,
-// and its Time where that is zero, are set at Commit.
+// Audit keeps entry in the audit ring, in the same batch as the change. Its Seq, its
+// Request, and its Time where that is zero, are set at Commit.
 func (c *Change) Audit(entry AuditEntry) { c.audit = append(c.audit, entry) }

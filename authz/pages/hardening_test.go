@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,8 +136,8 @@ func lint(source string) []string {
 		case html.ErrorToken:
 			return faults
 		case html.TextToken:
-			m := marker.FindSubmatch(tokens.Raw())
-			ours := within == "style" && m != nil && len(m[0]) == len(tokens.Raw()) && outputs[number(m[1])] == "style"
+			m := marker.FindStringSubmatch(string(tokens.Raw()))
+			ours := within == "style" && m != nil && m[0] == string(tokens.Raw()) && outputOf(m, outputs) == "style"
 			if (within == "script" || within == "style") && m != nil && !ours {
 				faults = append(faults, "text inside <"+within+">")
 			}
@@ -154,12 +155,13 @@ func lint(source string) []string {
 	}
 }
 
-// number is n of a §n§.
-func number(digits []byte) (n int) {
-	for _, d := range digits {
-		n = 10*n + int(d-'0')
+// outputOf is the output that a §n§ stands for.
+func outputOf(marked []string, outputs []string) string {
+	n, err := strconv.Atoi(marked[1])
+	if err != nil || n >= len(outputs) {
+		return ""
 	}
-	return n
+	return outputs[n]
 }
 
 // lintAttribute judges one attribute, in which §n§ stands for the nth output.
@@ -175,7 +177,7 @@ func lintAttribute(tag string, a html.Attribute, outputs []string) string {
 		return where + ": text"
 	case slices.Contains([]string{"href", "src", "srcset", "action", "data", "poster", "cite", "ping", "background", "manifest", "xlink:href"}, a.Key):
 		m := marker.FindStringSubmatch(a.Val)
-		if m[0] != a.Val || !checked.MatchString(outputs[number([]byte(m[1]))]) {
+		if m[0] != a.Val || !checked.MatchString(outputOf(m, outputs)) {
 			return where + ": an address that nobody checked"
 		}
 	}
